@@ -1,0 +1,103 @@
+"""Where the suite runs (Kaggle, Colab, a local machine), where its files lie, on which device and from which seed."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Mapping
+
+if TYPE_CHECKING:
+    import torch
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where each stage writes. None is created before something is written into it."""
+
+    downloads: Path  # archives as they came
+    data: Path  # unpacked data sets
+    cache: Path  # features
+    runs: Path  # run folders
+
+
+@dataclass(frozen=True)
+class Place:
+    """The machine as the suite sees it; `root` is / except in tests that lay out another machine's folders."""
+
+    name: str  # kaggle | colab | local
+    project: Path
+    folders: Folders
+    root: Path = Path("/")
+
+    @property
+    def internet(self) -> bool | None:
+        """True or False where Kaggle says so, None where only a try can tell."""
+        if self.name != "kaggle":
+            return None
+        return os.environ.get("KAGGLE_DOCKER_IMAGE_INTERNET", "").lower() not in {"false", "0", "off"}
+
+
+def where_am_i(environ: Mapping[str, str] | None = None, root: Path = Path("/")) -> Place:
+    """Recognise the machine and name its folders.
+
+    `HELPERS_WORK` moves downloads, data and cache; `HELPERS_RUNS` moves the run folders; both win everywhere.
+    """
+    environ = os.environ if environ is None else environ
+    if "KAGGLE_KERNEL_RUN_TYPE" in environ or (root / "kaggle" / "working").is_dir():
+        name = "kaggle"
+        scratch, kept = root / "kaggle" / "temp", root / "kaggle" / "working"
+        folders = Folders(scratch / "downloads", scratch / "data", kept / "cache", kept / "runs")
+    elif "COLAB_RELEASE_TAG" in environ or "COLAB_GPU" in environ:
+        name = "colab"
+        work = root / "content" / "work"
+        folders = Folders(work / "downloads", work / "data", work / "cache", root / "content" / "runs")
+    else:
+        name = "local"
+        work = PROJECT / "work"
+        folders = Folders(work / "downloads", work / "data", work / "cache", PROJECT / "runs")
+    if environ.get("HELPERS_WORK"):
+        work = Path(environ["HELPERS_WORK"]).expanduser()
+        folders = Folders(work / "downloads", work / "data", work / "cache", folders.runs)
+    if environ.get("HELPERS_RUNS"):
+        runs = Path(environ["HELPERS_RUNS"]).expanduser()
+        folders = Folders(folders.downloads, folders.data, folders.cache, runs)
+    return Place(name, PROJECT, folders, root)
+
+
+def cpu_threads() -> int:
+    """Cores this process may use: `OMP_NUM_THREADS` where a runner set it, else the cores of its affinity mask."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto` takes the first GPU where there is one; `cpu`, `cuda`, `cuda:1` are taken at their word.
+
+    Raises ValueError where a GPU is asked for and none is there: a day of CPU training is not what was asked.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device is {name!r} but no GPU is visible here: switch the accelerator on, or say device=auto")
+    return device
+
+
+def seed_everything(seed: int) -> None:
+    """One seed for Python, numpy and torch. On a CPU the same seed gives the same scores."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
