@@ -1,0 +1,78 @@
+"""Pretrained weights: from timm's or torchvision's loader, from a file, or none because somebody asked so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def timm_backbone(name: str, weights: str, in_channels: int = 1) -> nn.Module:
+    """A timm network without its classifier, pooled: (batch, in_channels, h, w) -> (batch, features).
+
+    weights: "imagenet" (needs the internet or timm's cache), a path (see `read_weights`), or "none", which is
+    the only way to random initialisation. RuntimeError in words when the weights cannot be had.
+    """
+    import timm
+
+    if weights != "imagenet":
+        network = timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0)
+        if weights != "none":
+            load_into(network, read_weights(weights), weights)
+        return network
+    try:
+        return timm.create_model(name, pretrained=True, in_chans=in_channels, num_classes=0)
+    except Exception as error:  # whatever the hub's client raises, the reader needs the way out
+        raise RuntimeError(no_weights(name)) from error
+
+
+def no_weights(name: str) -> str:
+    """The sentence for weights that could not be downloaded."""
+    return (
+        f"the ImageNet weights of {name} could not be downloaded: attach a weights file and pass weights=<its path> "
+        '(.safetensors or .pth), or pass weights="none" to start from random numbers'
+    )
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """State dict from .safetensors or a torch file; only tensors are read, no pickled code ever runs.
+
+    A file that wraps its tensors under "state_dict" or "model" is unwrapped.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'no weights at {path}: weights is "imagenet", "none" or the path of a file')
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(str(path))
+    state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    for key in ("state_dict", "model"):
+        if isinstance(state.get(key), dict):
+            state = state[key]
+    return state
+
+
+def load_into(network: nn.Module, state: dict[str, torch.Tensor], origin: str | Path) -> None:
+    """Load a backbone from a whole ImageNet network's state dict; its classifier is left out.
+
+    A first convolution for three colours is summed into one channel, as timm does. Every other tensor must be
+    there with its shape: ValueError names the first that is not.
+    """
+    wanted = network.state_dict()
+    chosen: dict[str, torch.Tensor] = {}
+    for key, target in wanted.items():
+        if key not in state:
+            if key.endswith("num_batches_tracked"):
+                chosen[key] = target
+                continue
+            raise ValueError(f"{origin} has no tensor {key!r}: are these the weights of another network?")
+        value = state[key]
+        if value.dim() == 4 and value.shape[1] == 3 and target.shape[1] == 1:
+            value = value.sum(dim=1, keepdim=True)
+        if value.shape != target.shape:
+            raise ValueError(f"{origin} has {key!r} of shape {tuple(value.shape)}, not {tuple(target.shape)}")
+        chosen[key] = value
+    network.load_state_dict(chosen)
