@@ -33,13 +33,6 @@ class Place:
     folders: Folders
     root: Path = Path("/")
 
-    @property
-    def internet(self) -> bool | None:
-        """True or False where Kaggle says so, None where only a try can tell."""
-        if self.name != "kaggle":
-            return None
-        return os.environ.get("KAGGLE_DOCKER_IMAGE_INTERNET", "").lower() not in {"false", "0", "off"}
-
 
 def where_am_i(environ: Mapping[str, str] | None = None, root: Path = Path("/")) -> Place:
     """Recognise the machine and name its folders.

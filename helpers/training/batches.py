@@ -1,0 +1,126 @@
+"""Which clips an epoch sees, in which order, and the batches themselves, one read ahead of the network."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+
+from helpers.features import Cache, FeatureSetting, compute
+from helpers.training.augment import augment_features, augment_waves
+from helpers.training.settings import TrainSettings, split_names
+
+
+def subset(table: pd.DataFrame, n: int) -> np.ndarray:
+    """Row numbers of `n` clips with the classes in their proportion (at least one each), the same at every call; all for 0."""
+    rows = np.arange(len(table))
+    if n <= 0 or n >= len(table):
+        return rows
+    order = np.argsort([hashlib.sha1(name.encode()).hexdigest() for name in table["utterance"]])
+    labels = table["label"].to_numpy()[order]
+    chosen: list[np.ndarray] = []
+    for label in ("bonafide", "spoof"):
+        of_class = order[labels == label]
+        chosen.append(of_class[: max(1, round(n * len(of_class) / len(table)))])
+    return np.sort(np.concatenate(chosen))
+
+
+def split_rows(table: pd.DataFrame, settings: TrainSettings) -> dict[str, np.ndarray]:
+    """Rows of the cache for `train`, `select` (the epoch is chosen on these), and of each other split to score.
+
+    With `leave_out`, that attack is taken out of train, and `select` is it against dev's bona fide speech.
+    Raises ValueError where train or dev lacks a class.
+    """
+    split, attack = table["split"].to_numpy(), table["attack"].to_numpy()
+    rows: dict[str, np.ndarray] = {}
+    for name in ("train", "dev", "eval"):
+        of_split = np.flatnonzero(split == name)
+        limit = settings.train_clips if name == "train" else settings.score_clips
+        rows[name] = of_split[subset(table.iloc[of_split], limit)]
+    rows["select"] = rows["dev"]
+    if settings.leave_out:
+        left = np.flatnonzero((attack == settings.leave_out) & (split != "eval"))
+        if not len(left):
+            raise ValueError(f"leave_out={settings.leave_out!r} is no attack of train or dev: {sorted(set(attack))}")
+        bonafide = rows["dev"][table["label"].to_numpy()[rows["dev"]] == "bonafide"]
+        rows["train"] = np.setdiff1d(rows["train"], left)
+        rows["select"] = np.sort(np.concatenate([bonafide, left]))
+    for name in ("train", "select"):
+        counts = table["label"].iloc[rows[name]].value_counts()
+        if len(counts) < 2:
+            found = ", ".join(f"{n} {label}" for label, n in counts.items()) or "no clips"
+            raise ValueError(f"{name} needs both classes, got {found}: check the data set's split column")
+    return rows
+
+
+def epoch_order(labels: np.ndarray, settings: TrainSettings, epoch: int) -> np.ndarray:
+    """Positions within the training rows in the order of this epoch; over- and under-sampling are drawn here."""
+    rng = np.random.default_rng([settings.seed, epoch])
+    classes = [np.flatnonzero(labels == value) for value in (0, 1)]
+    if settings.balance == "oversample":
+        most = max(map(len, classes))
+        parts = [np.concatenate([c, rng.choice(c, most - len(c))]) for c in classes]
+    elif settings.balance == "undersample":
+        least = min(map(len, classes))
+        parts = [rng.choice(c, least, replace=False) for c in classes]
+    else:
+        parts = classes
+    return rng.permutation(np.concatenate(parts))
+
+
+def class_weights(labels: np.ndarray, balance: str) -> torch.Tensor:
+    """(2,) weights of spoof and bona fide with mean 1 over the clips; equal unless balance is `weights`."""
+    if balance != "weights":
+        return torch.ones(2)
+    counts = np.bincount(labels, minlength=2)
+    return torch.tensor(counts.sum() / (2.0 * counts), dtype=torch.float32)
+
+
+def step_seed(*parts: int) -> int:
+    """One seed below 2**32 for a seed, an epoch and a step: the same on every machine."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+class BatchReader:
+    """Reads, augments and crops training batches; `setting` is what the network sees, the cache may hold waves."""
+
+    def __init__(self, cache: Cache, setting: FeatureSetting, settings: TrainSettings):
+        self.cache, self.setting = cache, setting
+        self.on_waves, self.on_features = split_names(settings.augment_wave), split_names(settings.augment)
+        self.crop, self.seed = settings.crop_frames, settings.seed
+        self.from_waves = cache.setting.kind == "wave" and setting.kind != "wave"
+
+    def features(self, rows: np.ndarray) -> torch.Tensor:
+        """(n, *shape) float32, unchanged: what scoring sees."""
+        batch = torch.from_numpy(self.cache.read(rows).astype(np.float32))
+        return compute(batch, self.setting) if self.from_waves else batch
+
+    def training_batch(self, rows: np.ndarray, epoch: int, step: int) -> torch.Tensor:
+        """(n, *shape) float32, augmented by a generator that seed, epoch and step determine."""
+        generator = torch.Generator().manual_seed(step_seed(self.seed, epoch, step))
+        if self.on_waves:
+            batch = torch.from_numpy(self.cache.read(rows).astype(np.float32))
+            batch = augment_waves(batch, self.on_waves, generator)
+            batch = compute(batch, self.setting) if self.from_waves else batch
+        else:
+            batch = self.features(rows)
+        if self.crop and batch.shape[-1] > self.crop:
+            start = int(torch.randint(0, batch.shape[-1] - self.crop + 1, (1,), generator=generator))
+            batch = batch[..., start : start + self.crop]
+        return augment_features(batch, self.on_features, generator) if self.on_features else batch
+
+    def training_batches(
+        self, batches: list[np.ndarray], epoch: int, first_step: int = 0
+    ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """(rows, batch) one after the other, the next being read while the network works on this one."""
+        with ThreadPoolExecutor(1) as ahead:
+            waiting = [ahead.submit(self.training_batch, rows, epoch, first_step + i) for i, rows in enumerate(batches[:2])]
+            for i, rows in enumerate(batches):
+                batch = waiting.pop(0).result()
+                if i + 2 < len(batches):
+                    waiting.append(ahead.submit(self.training_batch, batches[i + 2], epoch, first_step + i + 2))
+                yield rows, batch

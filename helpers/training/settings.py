@@ -1,0 +1,70 @@
+"""What a training notebook may be told, checked before anything is computed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+FEATURE_AUGMENTATIONS = ("specaugment", "noise", "gain", "flip", "affine")
+WAVE_AUGMENTATIONS = ("noise", "gain", "reverb", "telephone", "codec", "rawboost")
+NO_MODEL_OPTION = {"profile"}
+
+
+class TrainSettings(BaseModel):
+    """Parameters of one training. Names that are not listed here are options of the model (`options`)."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+    dataset: str = "starter"
+    source: str = ""  # a folder or zip that wins over the manifest's own source
+    features: str = "logmel"
+    model: str = "lcnn"
+    epochs: int = Field(3, ge=1)
+    batch_size: int = Field(32, ge=2)
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-3, ge=0)
+    warmup_epochs: float = Field(0.5, ge=0)
+    loss: Literal["cross_entropy", "one_class_softmax", "additive_margin"] = "cross_entropy"
+    balance: Literal["weights", "oversample", "undersample", "none"] = "weights"
+    augment: str = "none"
+    augment_wave: str = "none"
+    crop_frames: int = Field(0, ge=0)  # frames of a random crop in training, 0 keeps the whole feature
+    train_clips: int = Field(0, ge=0)  # clips to train on, 0 means all
+    score_clips: int = Field(0, ge=0)  # clips of dev and of eval to score, 0 means all
+    patience: int = Field(0, ge=0)  # epochs without a better dev EER before the end, 0 never stops early
+    averaging: float = Field(0.0, ge=0, lt=1)  # decay of the weights' moving average, 0 is off
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    leave_out: str = ""  # an attack kept from training and used, with dev's bona fide, to select the epoch
+    processes: int = Field(1, ge=1)  # torchrun processes of one model
+    seed: int = Field(0, ge=0)
+    max_minutes: float = Field(0, ge=0)
+    device: str = "auto"
+
+    @field_validator("augment", "augment_wave")
+    @classmethod
+    def _known_augmentations(cls, value: str, info: Any) -> str:
+        known = FEATURE_AUGMENTATIONS if info.field_name == "augment" else WAVE_AUGMENTATIONS
+        unknown = [name for name in split_names(value) if name not in known]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(known)}; join several by +, or say none")
+        return value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Parameters of the notebook that belong to its model."""
+        return {name: value for name, value in (self.model_extra or {}).items() if name not in NO_MODEL_OPTION}
+
+
+def split_names(joined: str) -> list[str]:
+    """`specaugment+noise` -> its names; `none` -> nothing."""
+    return [name for name in joined.split("+") if name and name != "none"]
+
+
+def check_settings(parameters: dict[str, Any]) -> TrainSettings:
+    """The checked settings; ValueError lists every wrong parameter in one line each."""
+    try:
+        return TrainSettings(**parameters)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
+        raise ValueError("these parameters cannot be used:\n  " + "\n  ".join(lines)) from None

@@ -1,0 +1,28 @@
+"""What the tests share: the project on the path, one thread a process, folders that never touch the user's own."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["MPLBACKEND"] = "Agg"
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    """Every test gets its own work and runs folders."""
+    monkeypatch.setenv("HELPERS_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("HELPERS_RUNS", str(tmp_path / "runs"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Real data for measuring beside the project; the test is skipped where it is absent."""
+    folder = PROJECT.parent / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip("no ../shared/data beside the project")
+    return folder
