@@ -1,0 +1,83 @@
+"""Any file that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, AIFF) -> mono float32 at the asked rate, or the reason not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from helpers.data.errors import BadAudio
+
+SAMPLE_RATE = 16_000  # Hz, everywhere in the suite
+SHORTEST = 0.1  # seconds
+SILENT = 1e-4  # peak, -80 dBFS
+
+
+def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """The whole file -> float32 (samples,), channels averaged, resampled by soxr where its rate differs.
+
+    Raises BadAudio with one sentence where it cannot be read, is cut off, empty, silent, shorter than 0.1 s, or
+    holds NaN or infinity.
+    """
+    name = os.path.basename(path)
+    wave, own_rate = _decode(path, name)
+    n_channels = wave.shape[1]
+    wave = wave[:, 0] if n_channels == 1 else wave.mean(axis=1)
+    if not np.isfinite(wave).all():
+        raise BadAudio(f"{name} holds NaN or infinity")
+    if len(wave) < SHORTEST * own_rate:
+        raise BadAudio(f"{name} lasts {len(wave) / own_rate:.3f} s, less than {SHORTEST} s")
+    if max(wave.max(), -wave.min()) < SILENT:
+        mixed = f" once its {n_channels} channels are averaged" if n_channels > 1 else ""
+        raise BadAudio(f"{name} is silent{mixed}")
+    if own_rate != sample_rate:
+        wave = soxr.resample(wave, own_rate, sample_rate)
+    return np.ascontiguousarray(wave, dtype=np.float32)
+
+
+def _decode(path: str | Path, name: str) -> tuple[np.ndarray, int]:
+    """-> float32 (samples, channels), rate."""
+    try:
+        with soundfile.SoundFile(os.fspath(path)) as opened:
+            promised = opened.frames
+            wave = opened.read(dtype="float32", always_2d=True)
+            own_rate, lossless = opened.samplerate, opened.format in ("FLAC", "WAV", "WAVEX", "AIFF")
+    except (soundfile.LibsndfileError, RuntimeError, MemoryError, ValueError) as error:
+        raise BadAudio(_why(path, name, error)) from None
+    if len(wave) == 0:
+        raise BadAudio(f"{name} holds no samples")
+    if lossless and len(wave) < promised:
+        raise BadAudio(f"{name} is cut off: {len(wave) / own_rate:.2f} s of {promised / own_rate:.2f} s can be read")
+    return wave, own_rate
+
+
+def _why(path: str | Path, name: str, error: Exception) -> str:
+    if not os.path.isfile(path):
+        return f"{name} is not there"
+    if os.path.getsize(path) == 0:
+        return f"{name} is empty (0 bytes)"
+    reason = str(error).rpartition(": ")[2].rstrip(".").strip() or type(error).__name__
+    return f"{name} cannot be read as audio ({reason})"
+
+
+def audio_facts(path: str | Path) -> dict[str, float | int | str]:
+    """duration_s, sample_rate, channels, format from the header alone (a fraction of a millisecond); BadAudio."""
+    name = os.path.basename(path)
+    try:
+        info = soundfile.info(os.fspath(path))
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise BadAudio(_why(path, name, error)) from None
+    return {
+        "duration_s": info.frames / info.samplerate,
+        "sample_rate": info.samplerate,
+        "channels": info.channels,
+        "format": info.format,
+    }
+
+
+def audio_duration(path: str | Path) -> float:
+    """Seconds, from the header; BadAudio where there is no readable header."""
+    return float(audio_facts(path)["duration_s"])

@@ -1,0 +1,165 @@
+"""A name in the manifest -> one utterance table: found, fetched, staged, read, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from helpers.data import deep_voice, folders, protocols
+from helpers.data.errors import CountMismatch
+from helpers.data.manifest import LABELS, SPLITS, Entry, fingerprint, get_entry
+from helpers.data.protocols import COLUMNS
+from helpers.data.segments import cut_recordings
+from helpers.data.sources import Source, find_source
+from helpers.data.splits import add_split
+from helpers.data.staging import stage
+
+if TYPE_CHECKING:
+    from helpers.environment import Place
+
+READERS: dict[str, Callable[[Path, Entry], tuple[pd.DataFrame, list[str]]]] = {
+    "asvspoof": protocols.read_asvspoof,
+    "protocol_csv": protocols.read_protocol_csv,
+    "real_fake_folders": folders.read_real_fake,
+    "faces": folders.read_faces,
+    "deep_voice": deep_voice.read_deep_voice,
+    "features_csv": deep_voice.read_features_csv,
+}
+DEFAULT_SPLIT = {"deep_voice": "speaker_disjoint"}  # random elsewhere, where the data come without a split
+SEGMENT_SECONDS = 3.0
+
+
+@dataclass
+class Dataset:
+    """What open_dataset hands on. `table`: utterance, path, label, attack, speaker, split, dataset, then what else
+    the data tell. `counts`: expected and found per split and class. `missing`: trials whose file is not there."""
+
+    name: str
+    entry: Entry
+    root: Path
+    table: pd.DataFrame
+    fingerprint: str
+    counts: pd.DataFrame
+    missing: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+    asv_scores: dict[str, Path] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def open_dataset(
+    name: str,
+    source: str = "",
+    allow_mismatch: bool = False,
+    place: Place | None = None,
+    options: dict[str, Any] | None = None,
+    manifest: str | Path | None = None,
+) -> Dataset:
+    """Open the data set `name`: look for it, download and stage it where needed, read it, count it.
+
+    `options` change the entry's own for this call, for instance {"split": "recording"}.
+    Raises CountMismatch where files or counts differ from protocol and manifest; `allow_mismatch` keeps what is
+    there, reports the rest and goes on. Other failures are DataErrors that say what to do.
+    """
+    entry = get_entry(name, manifest)
+    if options:
+        entry = entry.with_options(**options)
+    if place is None:
+        from helpers.environment import where_am_i
+
+        place = where_am_i()
+    found = find_source(entry, place, source)
+    if found.kind == "download":
+        from helpers.data.download import download
+
+        found = Source("zip", download(entry, place.folders.downloads, place), found.tried)
+    root = stage(found, entry, place.folders.data)
+    table, notes = read_table(root, entry)
+    counts, missing = check_counts(table, entry, allow_mismatch)
+    table = table[table["path"] != ""] if entry.layout != "features_csv" else table
+    table, more_notes = _finish(table, entry, place.folders.data)
+    notes += more_notes
+    asv_scores = protocols.find_asv_scores(root, entry) if entry.layout == "asvspoof" else {}
+    own = found.path if entry.source in ("folder", "zip") or source else None
+    opened = Dataset(name, entry, root, table, fingerprint(entry, own), counts, missing, notes, asv_scores)
+    _report(opened)
+    return opened
+
+
+def read_table(root: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
+    """The layout's reader; `split` may be lacking, `path` is "" where the file is not there."""
+    return READERS[entry.layout](root, entry)
+
+
+def _finish(table: pd.DataFrame, entry: Entry, data_folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Cut long recordings, split what came without a split, put the columns in order."""
+    notes: list[str] = []
+    seconds = float(entry.options.get("segment_seconds", SEGMENT_SECONDS))
+    if entry.layout == "deep_voice" and seconds > 0:
+        n_recordings = len(table)
+        table = cut_recordings(table, data_folder / f"{entry.name}-pieces-{seconds:g}s", seconds)
+        notes.append(f"{n_recordings} recordings cut into {len(table):,} pieces of {seconds:g} s")
+    if "split" not in table:
+        scheme = str(entry.options.get("split", DEFAULT_SPLIT.get(entry.layout, "random")))
+        table, more = add_split(table, scheme, int(entry.options.get("seed", 0)))
+        notes += more
+    table = table.assign(dataset=entry.name).reset_index(drop=True)
+    table = table[COLUMNS + [column for column in table.columns if column not in COLUMNS]]
+    return table.astype({column: "str" for column in COLUMNS}), notes
+
+
+def check_counts(table: pd.DataFrame, entry: Entry, allow_mismatch: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Expected and found per split and class, and the trials without a file.
+
+    Only what the manifest counts is compared; `expected` is <NA> elsewhere.
+    """
+    gone = (table["path"] == "") if entry.layout != "features_csv" else pd.Series(False, index=table.index)
+    here = table[~gone]
+    splits = [name for name in SPLITS if "split" in table and (table["split"] == name).any()]
+    rows = []
+    for split in dict.fromkeys([*splits, *entry.counts]):
+        part = here if split == "all" else here[here["split"] == split] if "split" in table else here.iloc[:0]
+        for label in LABELS:
+            expected = entry.counts.get(split, {}).get(label)
+            rows.append((split, label, expected, int((part["label"] == label).sum())))
+    counts = pd.DataFrame(rows, columns=["split", "label", "expected", "found"]).astype(
+        {"expected": "Int64", "found": "Int64"}
+    )
+    missing = table[gone].drop(columns="path").reset_index(drop=True)
+    differs = counts[counts["expected"].notna() & (counts["expected"] != counts["found"])]
+    if len(differs) or len(missing):
+        words = _difference(entry, differs, missing)
+        if not allow_mismatch or here.empty:
+            raise CountMismatch(words + ". Complete the data, or set allow_mismatch to go on with what is there")
+        print("allowed: " + words)
+    return counts, missing
+
+
+def _difference(entry: Entry, differs: pd.DataFrame, missing: pd.DataFrame) -> str:
+    parts = [
+        f"{row.split} {row.label} expected {row.expected:,} / found {row.found:,}" for row in differs.itertuples()
+    ]
+    words = f"{entry.name}: " + "; ".join(parts) if parts else f"{entry.name}:"
+    if len(missing):
+        where = missing["split"].value_counts(sort=False) if "split" in missing else {"all": len(missing)}
+        per_split = ", ".join(f"{split} {number:,}" for split, number in where.items())
+        examples = ", ".join(missing["utterance"].iloc[:3])
+        words += f"{';' if parts else ''} {len(missing):,} files of the protocol are missing ({per_split}), "
+        words += f"such as {examples}"
+    return words
+
+
+def _report(opened: Dataset) -> None:
+    table = opened.table
+    for note in opened.notes:
+        print(f"note:   {note}")
+    counted = pd.crosstab(table["split"], table["label"])
+    counted = counted.reindex(columns=list(LABELS), fill_value=0)
+    for split in [name for name in SPLITS if name in counted.index]:
+        numbers = ", ".join(f"{counted.loc[split, label]:,} {label}" for label in LABELS)
+        print(f"{opened.name} {split}: {numbers}")

@@ -1,0 +1,125 @@
+"""Data whose classes are told by folders (Fake-or-Real, a user's own real/ and fake/, faces) -> the utterance table."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.data.errors import DataError
+from helpers.data.layouts import (
+    CLASS_FOLDERS,
+    FACE_FOLDERS,
+    SPLIT_FOLDERS,
+    find_parts,
+    require_root,
+    subfolders,
+)
+from helpers.data.manifest import Entry
+from helpers.data.protocols import AUDIO
+
+IMAGES = {".jpg", ".jpeg", ".png"}
+FACE_NAME = re.compile(r"(easy|mid|hard)_(\d+)_([01]{4})", re.IGNORECASE)
+FACE_PARTS = ("left_eye", "right_eye", "nose", "mouth")  # what the four digits of a face's name stand for
+
+
+def _files(folder: Path, endings: set[str]) -> list[str]:
+    """All files below `folder` with these endings, relative to it, sorted; hidden and __MACOSX ones left out."""
+    found = []
+    for place, inside, names in os.walk(folder):
+        inside[:] = [name for name in inside if name[0] not in "._"]
+        relative = os.path.relpath(place, folder)
+        found += [
+            os.path.normpath(os.path.join(relative, name))
+            for name in names
+            if name[0] != "." and os.path.splitext(name)[1].lower() in endings
+        ]
+    return sorted(path.replace(os.sep, "/") for path in found)
+
+
+def two_class_rows(
+    root: Path, names: dict[str, str], endings: set[str], prefix: str = ""
+) -> list[dict[str, str]]:
+    """utterance, path, label, group (the folder inside the class's own) of every file in the class folders."""
+    rows = []
+    for name, folder in sorted(subfolders(root).items()):
+        if name not in names:
+            continue
+        for relative in _files(folder, endings):
+            rows.append(
+                {
+                    "utterance": prefix + folder.name + "/" + os.path.splitext(relative)[0],
+                    "path": str(folder / relative),
+                    "label": names[name],
+                    "group": relative.rpartition("/")[0] or folder.name,
+                }
+            )
+    return rows
+
+
+def _one_part(root: Path, part: str) -> tuple[pd.DataFrame, bool]:
+    """Rows of one real/fake tree, and whether it came with its own splits."""
+    prefix = f"{part}/" if part else ""
+    rows = []
+    with_splits = [(name, path) for name, path in sorted(subfolders(root).items()) if name in SPLIT_FOLDERS]
+    for name, path in with_splits:
+        for row in two_class_rows(path, CLASS_FOLDERS, AUDIO, f"{prefix}{path.name}/"):
+            rows.append({**row, "split": SPLIT_FOLDERS[name]})
+    if not with_splits:
+        rows = two_class_rows(root, CLASS_FOLDERS, AUDIO, prefix)
+    if not rows:
+        raise DataError(f"{root} has folders for both classes but no audio in them ({', '.join(sorted(AUDIO))})")
+    table = pd.DataFrame(rows)
+    if part:
+        table["part"] = part
+    # The name of two files that differ only in their ending would be one: keep the ending there.
+    twice = table["utterance"].duplicated(keep=False)
+    endings = table["path"].str.rpartition(".")[2]
+    table["utterance"] = table["utterance"].where(~twice, table["utterance"] + "." + endings)
+    return table, bool(with_splits)
+
+
+def read_real_fake(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
+    """real/ and fake/, directly or inside training/ validation/ testing/; `parts` makes the union of several such
+    trees, each keeping its own split (`part` remembers which)."""
+    parts = [str(part) for part in entry.options.get("parts", [])]
+    if not parts:
+        root = require_root(folder, entry)
+        table, _ = _one_part(root, str(entry.options.get("part", "")))
+    else:
+        tables = []
+        for part in parts:
+            roots = find_parts(folder, entry.with_options(part=part))
+            if not roots:
+                raise DataError(f"{entry.name}: the part {part} was not found below {folder}")
+            one, with_splits = _one_part(roots[0], part)
+            if not with_splits:
+                raise DataError(f"{entry.name}: the part {part} has no training, validation and testing folders")
+            tables.append(one)
+        table = pd.concat(tables, ignore_index=True)
+    table["attack"] = table["label"].map({"bonafide": "-", "spoof": "unknown"})
+    table["speaker"] = "unknown"
+    return table, []
+
+
+def read_faces(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
+    """Pictures in real/ and fake/ (or training_real/, training_fake/): the same columns, `path` an image.
+
+    In the names of Real and Fake Face Detection stand the difficulty and what was pasted in:
+    easy_1_1110.jpg has both eyes and the nose of others.
+    """
+    root = require_root(folder, entry)
+    table = pd.DataFrame(two_class_rows(root, FACE_FOLDERS, IMAGES))
+    if table.empty:
+        raise DataError(f"{root} has folders for both classes but no pictures in them")
+    names = table["path"].map(lambda path: FACE_NAME.search(os.path.basename(path)))
+    spoof = table["label"] == "spoof"
+    table["group"] = ["-" if not fake else m[1].lower() if m else "unknown" for m, fake in zip(names, spoof, strict=True)]
+    table["pasted"] = [
+        " ".join(part for part, digit in zip(FACE_PARTS, m[3], strict=True) if digit == "1") if m else "" for m in names
+    ]
+    table["attack"] = table["group"]
+    table["speaker"] = "unknown"
+    return table, []

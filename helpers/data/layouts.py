@@ -1,0 +1,124 @@
+"""Where in a folder a data set really begins: uploads nest folders, so each layout is found by a marker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from helpers.data.errors import SourceError
+from helpers.data.manifest import Entry
+
+SPLIT_FOLDERS = {
+    "train": "train", "training": "train",
+    "dev": "dev", "development": "dev", "validation": "dev", "valid": "dev", "val": "dev",
+    "eval": "eval", "evaluation": "eval", "test": "eval", "testing": "eval",
+}  # fmt: skip
+CLASS_FOLDERS = {
+    "real": "bonafide", "bonafide": "bonafide", "bona_fide": "bonafide", "genuine": "bonafide", "human": "bonafide",
+    "fake": "spoof", "spoof": "spoof", "synthetic": "spoof", "deepfake": "spoof",
+}  # fmt: skip
+FACE_FOLDERS = {**CLASS_FOLDERS, "training_real": "bonafide", "training_fake": "spoof"}
+MAX_DEPTH = 5
+# Folders with thousands of files and nothing to find below them.
+LEAVES = {"flac", "wav", "ogg", "wavs"} | set(FACE_FOLDERS)
+
+
+def subfolders(folder: Path) -> dict[str, Path]:
+    """Lower-case name -> path of every folder directly inside `folder`; hidden ones left out."""
+    with os.scandir(folder) as entries:
+        return {e.name.lower(): Path(e.path) for e in entries if e.is_dir() and e.name[0] not in "._"}
+
+
+def two_classes(folders: dict[str, Path], names: dict[str, str] = CLASS_FOLDERS) -> bool:
+    return {names[name] for name in folders if name in names} == {"bonafide", "spoof"}
+
+
+def _asvspoof(entry: Entry) -> Callable[[Path, dict[str, Path]], bool]:
+    access = str(entry.options.get("access", "")).lower()
+    ending = f"_{access}_cm_protocols" if access else "_cm_protocols"
+    return lambda folder, inside: any(name.endswith(ending) for name in inside)
+
+
+def _real_fake(entry: Entry) -> Callable[[Path, dict[str, Path]], bool]:
+    def found(folder: Path, inside: dict[str, Path]) -> bool:
+        splits = [path for name, path in inside.items() if name in SPLIT_FOLDERS]
+        return two_classes(inside) or any(two_classes(subfolders(path)) for path in splits)
+
+    return found
+
+
+def _file_named(name: str) -> Callable[[Path, dict[str, Path]], bool]:
+    return lambda folder, inside: (folder / name).is_file()
+
+
+def _marker(entry: Entry) -> Callable[[Path, dict[str, Path]], bool]:
+    if entry.layout == "asvspoof":
+        return _asvspoof(entry)
+    if entry.layout == "real_fake_folders":
+        return _real_fake(entry)
+    if entry.layout == "faces":
+        return lambda folder, inside: two_classes(inside, FACE_FOLDERS)
+    if entry.layout == "deep_voice":
+        return lambda folder, inside: two_classes(inside)
+    if entry.layout == "protocol_csv":
+        return _file_named(str(entry.options.get("protocol", "protocol.csv")))
+    return _file_named(str(entry.options.get("table", "DATASET-balanced.csv")))
+
+
+def marker_in_words(entry: Entry) -> str:
+    """What a student should look for in the folder."""
+    access = entry.options.get("access", "LA")
+    return {
+        "asvspoof": f"a folder ending in _{access}_cm_protocols",
+        "real_fake_folders": "folders real/ and fake/ (directly, or inside training/ validation/ testing/)",
+        "faces": "folders real/ and fake/, or training_real/ and training_fake/",
+        "deep_voice": "folders REAL/ and FAKE/",
+        "protocol_csv": f"the file {entry.options.get('protocol', 'protocol.csv')}",
+        "features_csv": f"the file {entry.options.get('table', 'DATASET-balanced.csv')}",
+    }[entry.layout]
+
+
+def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, dict[str, Path]]]:
+    """Folders breadth first, so that the shallowest match wins; leaves with the audio are not entered."""
+    level = [folder]
+    for _ in range(depth + 1):
+        below: list[Path] = []
+        for place in level:
+            try:
+                inside = subfolders(place)
+            except OSError:
+                continue
+            yield place, inside
+            below += [path for name, path in sorted(inside.items()) if name not in LEAVES]
+        level = below
+
+
+def find_parts(folder: Path, entry: Entry, depth: int = MAX_DEPTH) -> list[Path]:
+    """Every folder in which the layout begins, shallowest first; `part` in the options narrows them."""
+    marker = _marker(entry)
+    found = [place for place, inside in _walk(folder, depth) if marker(place, inside)]
+    part = str(entry.options.get("part", "")).lower()
+    if not part or not found:
+        return found
+    chosen = [place for place in found if part in (name.lower() for name in place.parts)]
+    # A folder named by hand may be the part itself under another name.
+    return chosen or (found if len(found) == 1 and found[0] == folder else [])
+
+
+def find_root(folder: Path, entry: Entry, depth: int = MAX_DEPTH) -> Path | None:
+    """The folder in which the layout begins, or None."""
+    parts = find_parts(folder, entry, depth)
+    return parts[0] if parts else None
+
+
+def require_root(folder: Path, entry: Entry) -> Path:
+    """find_root, or a SourceError that says what was looked for and what is there."""
+    root = find_root(folder, entry)
+    if root is not None:
+        return root
+    there = sorted(path.name for path in folder.iterdir())[:8] if folder.is_dir() else []
+    part = f" for the part {entry.options['part']}" if entry.options.get("part") else ""
+    raise SourceError(
+        f"{entry.name}: {folder} does not hold {marker_in_words(entry)}{part}; it holds {', '.join(there) or 'nothing'}"
+    )

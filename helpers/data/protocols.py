@@ -1,0 +1,196 @@
+"""ASVspoof protocols and a user's own protocol CSV -> the utterance table. Never by globbing: the eval and dev
+folders of ASVspoof hold enrolment recordings that belong to no trial."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from helpers.data.errors import DataError
+from helpers.data.layouts import SPLIT_FOLDERS, require_root, subfolders
+from helpers.data.manifest import SPLITS, Entry
+
+COLUMNS = ["utterance", "path", "label", "attack", "speaker", "split", "dataset"]
+AUDIO = {".flac", ".wav", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
+LABEL_WORDS = {
+    "bonafide": "bonafide", "bona-fide": "bonafide", "bona fide": "bonafide", "bona_fide": "bonafide",
+    "real": "bonafide", "genuine": "bonafide", "human": "bonafide", "natural": "bonafide",
+    "spoof": "spoof", "spoofed": "spoof", "fake": "spoof", "synthetic": "spoof", "deepfake": "spoof",
+}  # fmt: skip
+
+
+def files_by_name(folder: Path, endings: Iterable[str] = AUDIO) -> dict[str, str]:
+    """Name without ending -> path, from one listing of the folder; endings in any case."""
+    endings = set(endings)
+    with os.scandir(folder) as entries:
+        split = ((entry, *os.path.splitext(entry.name)) for entry in entries if entry.name[0] != ".")
+        return {stem: entry.path for entry, stem, ending in split if ending.lower() in endings}
+
+
+# ---------------------------------------------------------------- ASVspoof
+
+
+def read_asvspoof_protocols(root: Path) -> pd.DataFrame:
+    """All trials of the protocols inside `root`, whether or not their audio is there.
+
+    A line reads SPEAKER UTTERANCE ENVIRONMENT ATTACK LABEL (Wang et al. 2020, ASVspoof 2019): the attack is the
+    fourth column; the third is `-` in LA and the room of a replay in PA (kept as `environment` and `replay`).
+    """
+    folder = _protocol_folder(root)
+    names = {path.name.lower(): path for path in folder.iterdir()}
+    parts = []
+    for split in SPLITS:
+        pattern = re.compile(rf".*\.cm\.{split}\.tr[nl](\.txt)?$")
+        found = [path for name, path in sorted(names.items()) if pattern.match(name)]
+        if not found:
+            raise DataError(f"{folder} has no protocol for {split} (a name like ASVspoof2019.LA.cm.{split}.trl.txt)")
+        parts.append(_read_trials(found[0]).assign(split=split))
+    table = pd.concat(parts, ignore_index=True)
+    if (table["environment"] == "-").all():
+        return table.drop(columns="environment")
+    return table.assign(replay=table["attack"])
+
+
+def _protocol_folder(root: Path) -> Path:
+    folders = [path for name, path in sorted(subfolders(root).items()) if name.endswith("_cm_protocols")]
+    if not folders:
+        raise DataError(f"{root} has no folder ending in _cm_protocols")
+    return folders[0]
+
+
+def _read_trials(path: Path) -> pd.DataFrame:
+    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    for number, row in enumerate(rows, 1):
+        if len(row) != 5 or row[4].lower() not in ("bonafide", "spoof"):
+            raise DataError(
+                f"{path.name}, line {number}: {' '.join(row)[:80]!r} is not SPEAKER UTTERANCE - ATTACK bonafide|spoof"
+            )
+    table = pd.DataFrame(rows, columns=["speaker", "utterance", "environment", "attack", "label"], dtype=str)
+    table["label"] = table["label"].str.lower()
+    wrong = (table["label"] == "bonafide") != (table["attack"] == "-")
+    if wrong.any():
+        first = int(wrong.to_numpy().argmax())
+        raise DataError(
+            f"{path.name}, line {first + 1}: label {table['label'][first]} with attack {table['attack'][first]!r}; "
+            "bona fide speech has the attack - and a spoof has a name"
+        )
+    return table
+
+
+def read_asvspoof(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
+    """Every trial with the path of its audio, "" where the file is missing; notes."""
+    root = require_root(folder, entry)
+    table = read_asvspoof_protocols(root)
+    prefix = _protocol_folder(root).name[: -len("_cm_protocols")].lower()
+    folders = subfolders(root)
+    paths = pd.Series("", index=table.index, dtype=str)
+    extras = 0
+    for split in SPLITS:
+        home = folders.get(f"{prefix}_{split}")
+        if home is None:
+            continue
+        home = subfolders(home).get("flac", home)
+        files = files_by_name(home)
+        rows = table["split"] == split
+        found = table.loc[rows, "utterance"].map(files)
+        if found.isna().all() and files:  # a copy through a case-blind disk
+            found = table.loc[rows, "utterance"].str.lower().map({name.lower(): path for name, path in files.items()})
+        paths[rows] = found.fillna("")
+        extras += len(files) - int(found.notna().sum())
+    table["path"] = paths
+    notes = [f"{extras:,} files beside the protocol (enrolment recordings) left out"] if extras else []
+    return table, notes
+
+
+def find_asv_scores(folder: Path, entry: Entry) -> dict[str, Path]:
+    """The organisers' ASV score files by split ("dev", "eval"), for the t-DCF; empty where there are none."""
+    root = require_root(folder, entry)
+    prefix = _protocol_folder(root).name[: -len("_cm_protocols")].lower()
+    home = subfolders(root).get(f"{prefix}_asv_scores")
+    if home is None:
+        return {}
+    return {
+        split: path for path in sorted(home.iterdir()) for split in ("dev", "eval") if f".asv.{split}." in path.name
+    }
+
+
+# ---------------------------------------------------------------- a user's own protocol
+
+
+def read_protocol_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
+    """protocol.csv with at least `path` and `label`; utterance, attack, speaker and split where given.
+
+    Further columns are kept. `columns: {path: file}` in the options renames, `labels: {"1": bonafide}` translates.
+    """
+    root = require_root(folder, entry)
+    name = str(entry.options.get("protocol", "protocol.csv"))
+    table = pd.read_csv(root / name, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    table.columns = [str(column).strip() for column in table.columns]
+    table = table.rename(columns={given: ours for ours, given in entry.options.get("columns", {}).items()})
+    for column in ("path", "label"):
+        if column not in table:
+            raise DataError(
+                f"{name} has no column {column!r} (it has {', '.join(table.columns)}): "
+                f"rename it, or say `columns: {{{column}: its_name}}` in the manifest's options"
+            )
+    if table.empty:
+        raise DataError(f"{name} has a heading but no lines")
+    table["label"] = labels_in_words(table["label"], entry.options.get("labels", {}), name)
+    if "utterance" not in table:
+        table["utterance"] = [os.path.splitext(path)[0].replace("\\", "/") for path in table["path"]]
+    _refuse_twice(table["utterance"], name)
+    table = fill_attack_and_speaker(table)
+    table["path"] = [_present(root, path) for path in table["path"]]
+    if "split" in table:
+        table["split"] = _splits_in_words(table["split"], name)
+    return table, []
+
+
+def _present(root: Path, path: str) -> str:
+    full = os.path.join(root, path.replace("\\", "/"))
+    return full if os.path.isfile(full) else ""
+
+
+def labels_in_words(labels: pd.Series, own: dict[Any, str], name: str) -> pd.Series:
+    """real, fake, genuine, … -> bonafide | spoof; DataError names the first line with an unknown word."""
+    words = {**LABEL_WORDS, **{str(key).lower(): str(value) for key, value in own.items()}}
+    found = labels.astype(str).str.strip().str.lower().map(words)
+    if found.isna().any():
+        first = int(found.isna().to_numpy().argmax())
+        raise DataError(
+            f"{name}, line {first + 2}: label {labels.iloc[first]!r} is neither bonafide nor spoof; "
+            'numbers mean different things in different data: say `labels: {"1": bonafide, "0": spoof}` in the options'
+        )
+    wrong = set(found) - {"bonafide", "spoof"}
+    if wrong:
+        raise DataError(f"{name}: `labels` in the options leads to {sorted(wrong)}; only bonafide and spoof exist")
+    return found
+
+
+def fill_attack_and_speaker(table: pd.DataFrame) -> pd.DataFrame:
+    """Bona fide speech gets the attack "-"; what is not told is "unknown"."""
+    attack = table["attack"] if "attack" in table else pd.Series("unknown", index=table.index)
+    attack = attack.where(~attack.isin(["", "-"]), "unknown")
+    table["attack"] = attack.where(table["label"] == "spoof", "-")
+    speaker = table["speaker"] if "speaker" in table else pd.Series("unknown", index=table.index)
+    table["speaker"] = speaker.where(speaker != "", "unknown")
+    return table
+
+
+def _splits_in_words(splits: pd.Series, name: str) -> pd.Series:
+    found = splits.str.strip().str.lower().map(SPLIT_FOLDERS)
+    if found.isna().any():
+        first = int(found.isna().to_numpy().argmax())
+        raise DataError(f"{name}, line {first + 2}: split {splits.iloc[first]!r} is none of train, dev, eval")
+    return found
+
+
+def _refuse_twice(utterances: pd.Series, name: str) -> None:
+    twice = utterances[utterances.duplicated()]
+    if len(twice):
+        raise DataError(f"{name} names {twice.iloc[0]!r} more than once ({len(twice)} such lines): names must differ")

@@ -1,0 +1,242 @@
+"""From an archive on a slow mount to a folder on the local disk: one sequential copy, one unpacking, one mark.
+
+Many small files over a network mount cost one round trip each; one archive costs its bytes. Nothing half done
+ever carries a final name: copies and folders are built under `.part` and renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from helpers.data.errors import SourceError, StagingError
+from helpers.data.manifest import Entry
+from helpers.data.sources import Source
+
+BLOCK = 16 * 2**20  # bytes
+MARK = ".staged.json"
+SPARE = 64 * 2**20  # bytes left free on the disk beside what is written
+
+
+def stage(source: Source, entry: Entry, folder: Path) -> Path:
+    """The folder with the unpacked data: the source itself where it is unpacked, else `folder/<name>`.
+
+    A second call returns at once. Raises StagingError for a damaged or unsafe archive, a checksum that differs
+    or a disk without room; then only `.part` files are left, and the next call begins anew.
+    """
+    if source.kind == "folder":
+        assert source.path is not None
+        return source.path
+    if source.path is None:
+        raise SourceError(f"{entry.name} is not here yet: download it first")
+    target = folder / entry.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_one(folder / f"{entry.name}.lock"):
+        if _is_staged(target, source.path, entry):
+            return target
+        started = time.monotonic()
+        with _disk_errors(entry.name):
+            mark = _unpack_beside(source.path, entry, target)
+    print(
+        f"staged {entry.name}: {mark['files']:,} files, {_size(mark['unpacked_bytes'])} "
+        f"in {time.monotonic() - started:.1f} s at {target}"
+    )
+    return target
+
+
+def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
+    part = target.with_name(target.name + ".part")
+    copy = target.with_name(target.name + ".zip.part")
+    _remove(part)
+    _remove(copy)
+    members = _members(archive, entry)
+    unpacked = sum(info.file_size for info in members)
+    copied = os.stat(archive).st_dev != os.stat(target.parent).st_dev
+    size = archive.stat().st_size
+    check_room(target.parent, (size if copied else 0) + unpacked, entry.name)
+    facts = _facts(archive)
+    sha256 = ""
+    if copied:
+        sha256 = copy_sequentially(archive, copy)
+    elif entry.sha256:
+        sha256 = hash_file(archive)
+    if entry.sha256 and sha256 != entry.sha256:
+        _remove(copy)
+        raise StagingError(
+            f"{archive.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
+        )
+    _unpack(copy if copied else archive, [info.filename for info in members], part)
+    mark = {**facts, "sha256": sha256, "files": len(members), "unpacked_bytes": unpacked, "options": _choice(entry)}
+    # Written before the rename: folder and mark appear in one step.
+    (part / MARK).write_text(json.dumps(mark, indent=1), encoding="utf-8")
+    (target / MARK).unlink(missing_ok=True)  # first: an outdated folder half removed must not look whole
+    _remove(target)
+    os.rename(part, target)
+    _remove(copy)
+    return mark
+
+
+def _choice(entry: Entry) -> list[str]:
+    return sorted(str(name) for name in entry.options.get("members", []))
+
+
+def _facts(archive: Path) -> dict[str, Any]:
+    status = archive.stat()
+    return {"archive": archive.name, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _is_staged(target: Path, archive: Path, entry: Entry) -> bool:
+    """A complete folder made from this very archive. A known checksum outweighs the file's time."""
+    try:
+        mark = json.loads((target / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if mark.get("options") != _choice(entry) or mark.get("bytes") != archive.stat().st_size:
+        return False
+    if entry.sha256:
+        return mark.get("sha256") == entry.sha256
+    return mark.get("mtime_ns") == archive.stat().st_mtime_ns
+
+
+def _members(archive: Path, entry: Entry) -> list[zipfile.ZipInfo]:
+    """The files to unpack, all names checked before the first byte is written."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            infos = [info for info in opened.infolist() if not info.is_dir()]
+    except (zipfile.BadZipFile, EOFError):
+        raise StagingError(f"{archive.name} is cut off or not a zip: download or copy it again") from None
+    for info in infos:
+        refuse_unsafe(info, archive.name)
+    wanted = tuple(name.lower() for name in _choice(entry))
+    if wanted:
+        infos = [info for info in infos if _is_wanted(info.filename.lower(), wanted)] or infos
+    if not infos:
+        raise StagingError(f"{archive.name} is an empty zip")
+    return infos
+
+
+def _is_wanted(name: str, wanted: tuple[str, ...]) -> bool:
+    """Some uploads put one more folder around everything."""
+    return name.startswith(wanted) or name.partition("/")[2].startswith(wanted)
+
+
+def refuse_unsafe(info: zipfile.ZipInfo, archive: str) -> None:
+    """Raise StagingError for a member that would be written outside its folder, or is a link."""
+    name = info.filename.replace("\\", "/")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
+        raise StagingError(f"{archive} holds {info.filename!r}, which leaves its folder: do not use this archive")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise StagingError(f"{archive} holds {info.filename!r}, a link: pack the files themselves")
+
+
+def _unpack(archive: Path, names: list[str], part: Path) -> None:
+    made = set()
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for name in names:
+                path = part / name.replace("\\", "/")
+                if path.parent not in made:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    made.add(path.parent)
+                with opened.open(name) as packed, open(path, "wb") as plain:
+                    shutil.copyfileobj(packed, plain, 2**20)
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise StagingError(f"{archive.name} is damaged ({error}): download or copy it again") from None
+    except (RuntimeError, NotImplementedError) as error:
+        raise StagingError(f"{archive.name} cannot be unpacked ({error}): pack it again as a plain zip") from None
+
+
+def copy_sequentially(source: Path, target: Path) -> str:
+    """Copy in 16 MB blocks from start to end, and return the sha256 of what was copied."""
+    digest = hashlib.sha256()
+    with open(source, "rb") as reader, open(target, "wb") as writer:
+        while block := reader.read(BLOCK):
+            digest.update(block)
+            writer.write(block)
+    return digest.hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as reader:
+        while block := reader.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def check_room(folder: Path, needed: int, name: str) -> None:
+    """Raise StagingError unless `needed` bytes, and a little, are free where `folder` lies."""
+    free = shutil.disk_usage(folder).free
+    if needed + min(SPARE, needed // 20) > free:
+        raise StagingError(
+            f"{name} needs {_size(needed)} at {folder}, where {_size(free)} are free: "
+            "make room, or set HELPERS_WORK to a larger disk"
+        )
+
+
+@contextlib.contextmanager
+def _disk_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StagingError(
+                f"the disk filled up while {name} was staged: make room, or set HELPERS_WORK to a larger disk; "
+                "the next call begins anew"
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Two notebooks may stage the same data at once: the second waits and finds it done. A kill frees the lock."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: no lock, one process at a time
+        yield
+        return
+    with open(path, "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _size(n_bytes: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"
+
+
+def pack_results(folder: str | Path, archive: str | Path) -> Path:
+    """The way back: one uncompressed zip of `folder`, fit to be copied to Drive or downloaded in one go."""
+    folder, archive = Path(folder), Path(archive)
+    if not folder.is_dir():
+        raise StagingError(f"there is no folder {folder} to pack")
+    part = archive.with_name(archive.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with _disk_errors(archive.name), zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path not in (part, archive) and not path.name.endswith(".part"):
+                packed.write(path, path.relative_to(folder).as_posix())
+    os.replace(part, archive)
+    return archive
