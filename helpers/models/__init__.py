@@ -69,7 +69,9 @@ def build_model(name: str, shape: Sequence[int], **options: Any) -> Any:
 
 def _entry(name: str) -> str:
     if name not in MODELS:
-        raise ValueError(f"no model is called {name!r}{_nearest(name, MODELS)}; there are: {', '.join(MODELS)}")
+        raise ValueError(
+            f"no model is called {name!r}{_nearest(name, MODELS)}; there are: {', '.join(MODELS)}"
+        )
     return MODELS[name]
 
 

@@ -48,7 +48,9 @@ def rows_and_frames(shape: tuple[int, ...], name: str) -> tuple[int, int]:
 def require_wave(shape: tuple[int, ...], name: str) -> int:
     """Samples of a raw clip (samples,). ValueError for any other shape."""
     if len(shape) != 1:
-        raise ValueError(f"{name} reads the raw wave (samples,), got a clip of shape {shape}: use features='wave'")
+        raise ValueError(
+            f"{name} reads the raw wave (samples,), got a clip of shape {shape}: use features='wave'"
+        )
     return shape[0]
 
 
@@ -56,7 +58,9 @@ def check_clip(batch: torch.Tensor, shape: tuple[int, ...], name: str) -> None:
     """ValueError unless the clips have exactly the shape that the network was built for."""
     if tuple(batch.shape[1:]) != shape:
         got = tuple(batch.shape[1:])
-        raise ValueError(f"{name} was built for clips of shape {shape} and got {got}: cut or repeat them to one length")
+        raise ValueError(
+            f"{name} was built for clips of shape {shape} and got {got}: cut or repeat them to one length"
+        )
 
 
 def freeze_first(module: nn.Module, n_tensors: int) -> None:

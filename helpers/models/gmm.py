@@ -20,7 +20,9 @@ class DiagonalGmm:
     `weights` (k,), `means` (k, d), `variances` (k, d) are in the data's own units.
     """
 
-    def __init__(self, n_components: int = 512, n_iterations: int = 20, seed: int = 0, floor: float = 1e-3) -> None:
+    def __init__(
+        self, n_components: int = 512, n_iterations: int = 20, seed: int = 0, floor: float = 1e-3
+    ) -> None:
         self.n_components, self.n_iterations, self.seed, self.floor = n_components, n_iterations, seed, floor
         self.weights = self.means = self.variances = torch.empty(0)
         self.history: list[float] = []  # mean log-likelihood per frame before each step, in scaled units
@@ -29,7 +31,9 @@ class DiagonalGmm:
         """frames (n, d) float. Variances stay above `floor` of the data's variance. ValueError for too few frames."""
         n_frames = len(frames)
         if n_frames < 2 * self.n_components:
-            raise ValueError(f"{n_frames} frames are too few for {self.n_components} Gaussians: take fewer of them")
+            raise ValueError(
+                f"{n_frames} frames are too few for {self.n_components} Gaussians: take fewer of them"
+            )
         x64 = torch.as_tensor(np.asarray(frames), dtype=torch.float64)
         shift, scale = x64.mean(0), x64.std(0).clamp_min(1e-6)
         x = ((x64 - shift) / scale).float().to(device)
@@ -53,7 +57,9 @@ class DiagonalGmm:
     def _start(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """A few rounds of k-means on a random subset, drawn by the seed."""
         generator = torch.Generator().manual_seed(self.seed)
-        subset = x[torch.randperm(len(x), generator=generator)[: max(20_000, 20 * self.n_components)].to(x.device)]
+        subset = x[
+            torch.randperm(len(x), generator=generator)[: max(20_000, 20 * self.n_components)].to(x.device)
+        ]
         centres = subset[: self.n_components].clone()  # the subset is already in random order
         for _ in range(8):
             nearest = _nearest(subset, centres)
@@ -69,7 +75,9 @@ class DiagonalGmm:
         _, squares = _sums(subset.square(), nearest, self.n_components)
         means = torch.where(counts[:, None] > 0, sums / counts[:, None].clamp_min(1), centres.double())
         variances = squares / counts[:, None].clamp_min(1) - means.square()
-        variances = torch.where(counts[:, None] > 1, variances, torch.ones_like(variances)).clamp_min(10 * self.floor)
+        variances = torch.where(counts[:, None] > 1, variances, torch.ones_like(variances)).clamp_min(
+            10 * self.floor
+        )
         return (counts + 1) / (counts + 1).sum(), means, variances
 
     def _step(

@@ -20,7 +20,9 @@ class _Resnet(Detector):
     timm_name = ""
     cam_layer = "backbone.layer4"
 
-    def __init__(self, shape: tuple[int, ...], weights: str = "imagenet", frozen: int = 0, dropout: float = 0.0) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], weights: str = "imagenet", frozen: int = 0, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         rows_and_frames(shape, self.timm_name)
         self.backbone = timm_backbone(self.timm_name, weights)
@@ -44,7 +46,9 @@ class Resnet101(_Resnet):
 
     timm_name = "resnet101"
 
-    def __init__(self, shape: tuple[int, ...], weights: str = "imagenet", frozen: int = 39, dropout: float = 0.0) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], weights: str = "imagenet", frozen: int = 39, dropout: float = 0.0
+    ) -> None:
         super().__init__(shape, weights, frozen, dropout)
 
 
@@ -64,7 +68,9 @@ class Resnet50Lstm(Detector):
 
     cam_layer = "backbone.layer4"
 
-    def __init__(self, shape: tuple[int, ...], weights: str = "imagenet", frozen: int = 0, hidden: int = 128) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], weights: str = "imagenet", frozen: int = 0, hidden: int = 128
+    ) -> None:
         super().__init__()
         rows_and_frames(shape, "resnet50_lstm")
         self.backbone = timm_backbone("resnet50", weights)

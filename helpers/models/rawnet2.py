@@ -1,0 +1,60 @@
+"""RawNet2 for spoofing."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from helpers.models.detector import Detector, require_wave
+from helpers.models.sinc import sinc_filters
+
+
+class _RawBlock(nn.Module):
+    """Residual block on (batch, maps, time), time shrunk to a third, each map then scaled and shifted by a gate
+    that reads its mean (filter-wise feature map scaling, Jung et al. 2020, sec. 3.2)."""
+
+    def __init__(self, n_in: int, n_out: int, first: bool) -> None:
+        super().__init__()
+        self.before = nn.Identity() if first else nn.Sequential(nn.BatchNorm1d(n_in), nn.LeakyReLU(0.3))
+        self.conv1 = nn.Conv1d(n_in, n_out, 3, padding=1)
+        self.between = nn.Sequential(nn.BatchNorm1d(n_out), nn.LeakyReLU(0.3))
+        self.conv2 = nn.Conv1d(n_out, n_out, 3, padding=1)
+        self.shortcut = nn.Identity() if n_in == n_out else nn.Conv1d(n_in, n_out, 1)
+        self.gate = nn.Linear(n_out, n_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = self.conv2(self.between(self.conv1(self.before(x)))) + self.shortcut(x)
+        out = functional.max_pool1d(out, 3)
+        gate = torch.sigmoid(self.gate(out.mean(dim=2))).unsqueeze(2)
+        return out * gate + gate
+
+
+class RawNet2(Detector):
+    """RawNet2 (Tak et al. 2021, "End-to-end anti-spoofing with RawNet2", sec. 3 and table 1).
+
+    Raw wave at 16 kHz, 64,600 samples in the paper, repeat-padded. 128 fixed sinc filters of 129 samples
+    (spacing "mel" or "linear", the paper's systems S1 and S3), six residual blocks with feature map scaling (two
+    of 128 maps, four of 512), a GRU of 1024 units whose last state goes through 1024 units to one output.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], spacing: str = "mel", gru_layers: int = 1, hidden: int = 1024
+    ) -> None:
+        super().__init__()
+        if require_wave(shape, "rawnet2") < 128 + 3**7:
+            raise ValueError(f"rawnet2 shrinks time by 3 seven times: {shape[0]} samples are too few")
+        self.register_buffer("filters", sinc_filters(128, 129, spacing=spacing)[:, None], persistent=False)
+        self.start = nn.Sequential(nn.BatchNorm1d(128), nn.LeakyReLU(0.3))
+        widths = [128, 128, 128, 512, 512, 512, 512]
+        self.blocks = nn.Sequential(*[_RawBlock(widths[i], widths[i + 1], i == 0) for i in range(6)])
+        self.end = nn.Sequential(nn.BatchNorm1d(512), nn.LeakyReLU(0.3))
+        self.gru = nn.GRU(512, hidden, num_layers=gru_layers, batch_first=True)
+        self.body = nn.Linear(hidden, 1024)
+        self.head = nn.Linear(1024, 1)
+
+    def embed(self, batch: torch.Tensor) -> torch.Tensor:
+        bands = functional.conv1d(batch[:, None], self.filters)
+        maps = self.blocks(self.start(functional.max_pool1d(bands.abs(), 3)))
+        states = self.gru(self.end(maps).transpose(1, 2))[0]
+        return self.body(states[:, -1])
