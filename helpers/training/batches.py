@@ -39,7 +39,7 @@ def split_rows(table: pd.DataFrame, settings: TrainSettings) -> dict[str, np.nda
     rows: dict[str, np.ndarray] = {}
     for name in ("train", "dev", "eval"):
         of_split = np.flatnonzero(split == name)
-        limit = settings.train_clips if name == "train" else settings.score_clips
+        limit = settings.train_clips if name == "train" else settings.eval_clips
         rows[name] = of_split[subset(table.iloc[of_split], limit)]
     rows["select"] = rows["dev"]
     if settings.leave_out:

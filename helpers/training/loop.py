@@ -19,7 +19,7 @@ from helpers import metrics
 from helpers.environment import pick_device, seed_everything
 from helpers.features import Cache, FeatureSetting
 from helpers.models import build_model
-from helpers.models.standardise import Standardised
+from helpers.models.standardise import Standardised, row_statistics
 from helpers.runs import Run
 from helpers.training import parallel
 from helpers.training.batches import BatchReader, class_weights, epoch_order, split_rows, step_seed
@@ -67,12 +67,14 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
 def make_model(settings: TrainSettings, reader: BatchReader, train_rows: np.ndarray) -> Standardised:
     """The network with the mean and deviation of (up to 1,024 of) the training features in front of it."""
     sample = train_rows[np.linspace(0, len(train_rows) - 1, min(1024, len(train_rows))).astype(int)]
-    features = torch.cat([reader.features(part) for part in np.array_split(sample, max(1, len(sample) // 64))])
-    shape = list(features.shape[1:])
+    parts = [reader.features(part).numpy() for part in np.array_split(sample, max(1, len(sample) // 64))]
+    shape = list(parts[0].shape[1:])
     if settings.crop_frames and len(shape) == 2:
         shape[-1] = min(shape[-1], settings.crop_frames)
-    network = prepare_network(build_model(settings.model, tuple(shape), **settings.options), settings.loss)
-    return Standardised.from_features(network, features)
+    network = prepare_network(build_model(settings.model, shape, **settings.options), settings.loss)
+    if reader.setting.kind == "wave":
+        return Standardised(network)
+    return Standardised(network, *row_statistics(parts, tuple(shape)))
 
 
 @torch.inference_mode()

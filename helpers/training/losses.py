@@ -12,38 +12,38 @@ ADDITIVE_MARGIN = 0.9  # the same paper's setting of AM-softmax
 
 
 class CosineHead(nn.Module):
-    """(batch, D) embedding -> (batch,) cosine with the bona fide direction, times `scale`."""
+    """(batch, in_features) embedding -> (batch, 1) cosine with the bona fide direction."""
 
-    def __init__(self, dimension: int, scale: float = 1.0):
+    def __init__(self, in_features: int):
         super().__init__()
-        self.direction = nn.Parameter(torch.randn(dimension) / dimension**0.5)
-        self.scale = scale
+        self.in_features = in_features
+        self.direction = nn.Parameter(torch.randn(in_features) / in_features**0.5)
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
-        return self.scale * F.normalize(embedding, dim=1) @ F.normalize(self.direction, dim=0)
+        return F.normalize(embedding, dim=1) @ F.normalize(self.direction, dim=0)[:, None]
 
 
 class TwoCosinesHead(nn.Module):
-    """(batch, D) embedding -> (batch,) scaled difference of its cosines with the two class directions."""
+    """(batch, in_features) embedding -> (batch, 1) scaled difference of its cosines with the two class directions."""
 
-    def __init__(self, dimension: int):
+    def __init__(self, in_features: int):
         super().__init__()
-        self.directions = nn.Parameter(torch.randn(2, dimension) / dimension**0.5)
+        self.in_features = in_features
+        self.directions = nn.Parameter(torch.randn(2, in_features) / in_features**0.5)
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         cosines = F.normalize(embedding, dim=1) @ F.normalize(self.directions, dim=1).T  # (batch, 2): spoof, bona fide
-        return SCALE * (cosines[:, 1] - cosines[:, 0])
+        return SCALE * (cosines[:, 1:] - cosines[:, :1])
 
 
 def prepare_network(network: nn.Module, loss: str) -> nn.Module:
-    """Give the network the head that the loss needs; ValueError where it has no `embed` and linear `head`."""
+    """Give the network the head that the loss needs; ValueError where its head is not one linear layer."""
     if loss == "cross_entropy":
         return network
     head = getattr(network, "head", None)
-    if not hasattr(network, "embed") or not isinstance(head, nn.Linear):
-        raise ValueError(f"loss {loss!r} needs a network with an embedding; {type(network).__name__} has none")
-    dimension = head.in_features
-    network.head = CosineHead(dimension) if loss == "one_class_softmax" else TwoCosinesHead(dimension)
+    if not isinstance(head, nn.Linear) or head.out_features != 1:
+        raise ValueError(f"loss {loss!r} needs a network that ends in one linear layer, {type(network).__name__} does not")
+    network.head = (CosineHead if loss == "one_class_softmax" else TwoCosinesHead)(head.in_features)
     return network
 
 

@@ -31,7 +31,7 @@ class TrainSettings(BaseModel):
     augment_wave: str = "none"
     crop_frames: int = Field(0, ge=0)  # frames of a random crop in training, 0 keeps the whole feature
     train_clips: int = Field(0, ge=0)  # clips to train on, 0 means all
-    score_clips: int = Field(0, ge=0)  # clips of dev and of eval to score, 0 means all
+    eval_clips: int = Field(0, ge=0)  # clips of dev and of eval to score, 0 means all
     patience: int = Field(0, ge=0)  # epochs without a better dev EER before the end, 0 never stops early
     averaging: float = Field(0.0, ge=0, lt=1)  # decay of the weights' moving average, 0 is off
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
