@@ -56,6 +56,7 @@ class Aasist(Detector):
     """
 
     cam_layer = "encoder.5.0.conv2"
+    filters: torch.Tensor
 
     def __init__(self, shape: tuple[int, ...], variant: str = "aasist", weights: str = "none") -> None:
         super().__init__()

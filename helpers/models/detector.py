@@ -24,7 +24,8 @@ class Detector(nn.Module):
     def embedding_size(self) -> int:
         """Columns of `embed`'s answer."""
         head = self.head[-1] if isinstance(self.head, nn.Sequential) else self.head
-        return int(head.in_features)
+        assert isinstance(head, nn.Linear)
+        return head.in_features
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """(batch, *shape) -> (batch,), higher = more likely bona fide."""

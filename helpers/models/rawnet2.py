@@ -38,6 +38,8 @@ class RawNet2(Detector):
     of 128 maps, four of 512), a GRU of 1024 units whose last state goes through 1024 units to one output.
     """
 
+    filters: torch.Tensor
+
     def __init__(
         self, shape: tuple[int, ...], spacing: str = "mel", gru_layers: int = 1, hidden: int = 1024
     ) -> None:

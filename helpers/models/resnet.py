@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -19,6 +21,7 @@ class _Resnet(Detector):
 
     timm_name = ""
     cam_layer = "backbone.layer4"
+    backbone: Any
 
     def __init__(
         self, shape: tuple[int, ...], weights: str = "imagenet", frozen: int = 0, dropout: float = 0.0
@@ -67,6 +70,7 @@ class Resnet50Lstm(Detector):
     """
 
     cam_layer = "backbone.layer4"
+    backbone: Any
 
     def __init__(
         self, shape: tuple[int, ...], weights: str = "imagenet", frozen: int = 0, hidden: int = 128

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import torch
 from torch import nn
 
 from helpers.models.detector import Detector, require_wave
 from helpers.models.pooling import AttentiveStatistics
+from helpers.models.weights import hub_is_near
 
 
 class SelfSupervised(Detector):
@@ -32,7 +36,7 @@ class SelfSupervised(Detector):
     ) -> None:
         super().__init__()
         require_wave(shape, "ssl")
-        self.front_end = _read_front_end(front_end)
+        self.front_end: Any = _read_front_end(front_end)
         self.fine_tune = fine_tune
         config = self.front_end.config
         if n_layers > config.num_hidden_layers:
@@ -65,7 +69,7 @@ class SelfSupervised(Detector):
         return self.pool(self.narrow(mixed).transpose(1, 2))
 
 
-def _read_front_end(front_end: str) -> nn.Module:
+def _read_front_end(front_end: str) -> Any:
     if not front_end:
         raise ValueError(
             "ssl needs front_end: the folder of a wav2vec2/WavLM model or a name on the Hugging Face hub"
@@ -73,7 +77,8 @@ def _read_front_end(front_end: str) -> nn.Module:
     from transformers import AutoModel
 
     try:
-        return AutoModel.from_pretrained(front_end)
+        cached_only = not Path(front_end).is_dir() and not hub_is_near()
+        return AutoModel.from_pretrained(front_end, local_files_only=cached_only)
     except (OSError, ValueError) as error:
         raise RuntimeError(
             f"no speech model could be read from {front_end!r}: attach its folder (config.json and "

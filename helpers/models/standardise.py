@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from helpers.models.detector import Detector
+
 SMALLEST_STD = 1e-3  # a row that never changes (a digital zero) must not be blown up
 
 
@@ -18,14 +20,17 @@ class Standardised(nn.Module):
     them the clips pass through unchanged, as raw waves should.
     """
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(
         self,
-        network: nn.Module,
+        network: Detector,
         mean: np.ndarray | torch.Tensor | None = None,
         std: np.ndarray | torch.Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network: Detector = network
         self.register_buffer("mean", _buffer(mean, 0.0))
         self.register_buffer("std", _buffer(std, 1.0).clamp_min(SMALLEST_STD))
 

@@ -17,7 +17,7 @@ class VggLike(Detector):
     from 1x224x224 to 128x7x7, flattened to 6272 and read by a layer for two classes.
 
     A picture (1, 224, 224) only. The two classes are spoof and bona fide; the answer is their difference,
-    which turns the softmax of the table into log-odds. 306,546 parameters.
+    which turns the softmax of the table into log-odds. 306,738 parameters.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -53,6 +53,9 @@ class Vgg16Features(nn.Module):
     Pictures in 0..1, (batch, 1 or 3, height, width) from 32 pixels on; one channel is shown as grey. Answer:
     (batch, 25088), the last maps brought to 7x7 and flattened, or with pooled=True their mean, (batch, 512).
     """
+
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(self, pooled: bool = False) -> None:
         super().__init__()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import urllib.parse
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,13 @@ def timm_backbone(name: str, weights: str, in_channels: int = 1) -> nn.Module:
         if weights != "none":
             load_into(network, read_weights(weights), weights)
         return network
+    if not hub_is_near():
+        network = timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0)
+        cached = _cached_weights(timm.get_pretrained_cfg(name).hf_hub_id)
+        if cached is None:
+            raise RuntimeError(no_weights(name))
+        load_into(network, read_weights(cached), cached)
+        return network
     try:
         return timm.create_model(name, pretrained=True, in_chans=in_channels, num_classes=0)
     except Exception as error:  # whatever the hub's client raises, the reader needs the way out
@@ -34,6 +44,31 @@ def no_weights(name: str) -> str:
         f"the ImageNet weights of {name} could not be downloaded: attach a weights file and pass weights=<its path> "
         '(.safetensors or .pth), or pass weights="none" to start from random numbers'
     )
+
+
+def hub_is_near() -> bool:
+    """Whether the name of the Hugging Face hub resolves (or a proxy is set), asked once and without retries:
+    its client would repeat a hopeless request for most of a minute."""
+    from huggingface_hub import constants
+
+    if urllib.request.getproxies():
+        return True
+    try:
+        socket.getaddrinfo(urllib.parse.urlsplit(constants.ENDPOINT).hostname, 443)
+    except OSError:
+        return False
+    return True
+
+
+def _cached_weights(repository: str) -> str | None:
+    """Path of a repository's weights in the hub's local cache, if an earlier call left them there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        path = try_to_load_from_cache(repository, name)
+        if isinstance(path, str):
+            return path
+    return None
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
