@@ -158,8 +158,7 @@ def _report(opened: Dataset) -> None:
     table = opened.table
     for note in opened.notes:
         print(f"note:   {note}")
-    counted = pd.crosstab(table["split"], table["label"])
-    counted = counted.reindex(columns=list(LABELS), fill_value=0)
-    for split in [name for name in SPLITS if name in counted.index]:
-        numbers = ", ".join(f"{counted.loc[split, label]:,} {label}" for label in LABELS)
-        print(f"{opened.name} {split}: {numbers}")
+    for split in SPLITS:
+        labels = table.loc[table["split"] == split, "label"]
+        if len(labels):
+            print(f"{opened.name} {split}: " + ", ".join(f"{(labels == label).sum():,} {label}" for label in LABELS))

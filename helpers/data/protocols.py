@@ -178,7 +178,7 @@ def fill_attack_and_speaker(table: pd.DataFrame) -> pd.DataFrame:
     attack = attack.where(~attack.isin(["", "-"]), "unknown")
     table["attack"] = attack.where(table["label"] == "spoof", "-")
     speaker = table["speaker"] if "speaker" in table else pd.Series("unknown", index=table.index)
-    table["speaker"] = speaker.where(speaker != "", "unknown")
+    table["speaker"] = speaker.where(~speaker.isin(["", "-"]), "unknown")
     return table
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import soundfile
@@ -21,7 +22,7 @@ def cut_recordings(table: pd.DataFrame, folder: Path, seconds: float) -> pd.Data
     Each recording's pieces lie in a folder of their own, built under .part and renamed: an interrupted call goes on
     with the recordings it lacks. Unreadable recordings are reported and left out.
     """
-    rows = []
+    rows: list[dict[Any, Any]] = []
     for recording in table.to_dict("records"):
         if not recording["path"]:
             continue

@@ -43,14 +43,14 @@ def stage(source: Source, entry: Entry, folder: Path) -> Path:
         raise SourceError(f"{entry.name} is not here yet: download it first")
     target = folder / entry.name
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_one(folder / f"{entry.name}.lock"):
+    with only_one(folder / f"{entry.name}.lock"):
         if _is_staged(target, source.path, entry):
             return target
         started = time.monotonic()
-        with _disk_errors(entry.name):
+        with disk_errors(entry.name):
             mark = _unpack_beside(source.path, entry, target)
     print(
-        f"staged {entry.name}: {mark['files']:,} files, {_size(mark['unpacked_bytes'])} "
+        f"staged {entry.name}: {mark['files']:,} files, {in_units(mark['unpacked_bytes'])} "
         f"in {time.monotonic() - started:.1f} s at {target}"
     )
     return target
@@ -181,26 +181,26 @@ def check_room(folder: Path, needed: int, name: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed + min(SPARE, needed // 20) > free:
         raise StagingError(
-            f"{name} needs {_size(needed)} at {folder}, where {_size(free)} are free: "
+            f"{name} needs {in_units(needed)} at {folder}, where {in_units(free)} are free: "
             "make room, or set HELPERS_WORK to a larger disk"
         )
 
 
 @contextlib.contextmanager
-def _disk_errors(name: str) -> Iterator[None]:
+def disk_errors(name: str, doing: str = "staged", then: str = "the next call begins anew") -> Iterator[None]:
+    """A full disk in words."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StagingError(
-                f"the disk filled up while {name} was staged: make room, or set HELPERS_WORK to a larger disk; "
-                "the next call begins anew"
+                f"the disk filled up while {name} was {doing}: make room, or set HELPERS_WORK to a larger disk; {then}"
             ) from error
         raise
 
 
 @contextlib.contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def only_one(path: Path) -> Iterator[None]:
     """Two notebooks may stage the same data at once: the second waits and finds it done. A kill frees the lock."""
     try:
         import fcntl
@@ -219,7 +219,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _size(n_bytes: float) -> str:
+def in_units(n_bytes: float) -> str:
+    """1536000 -> "2 MB"."""
     for unit in ("bytes", "kB", "MB"):
         if n_bytes < 1000:
             return f"{n_bytes:.0f} {unit}"
@@ -234,7 +235,7 @@ def pack_results(folder: str | Path, archive: str | Path) -> Path:
         raise StagingError(f"there is no folder {folder} to pack")
     part = archive.with_name(archive.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    with _disk_errors(archive.name), zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+    with disk_errors(archive.name, "packed"), zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path not in (part, archive) and not path.name.endswith(".part"):
                 packed.write(path, path.relative_to(folder).as_posix())

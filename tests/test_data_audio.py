@@ -1,0 +1,130 @@
+"""Reading any audio, and refusing what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from data_trees import RATE, clip, write_clip
+
+from helpers.data import BadAudio, audio_duration, read_audio
+from helpers.data.first_look import file_facts, rate_table, resampling_sentence
+from helpers.data.shortcuts import MEASURES, measure, measure_table
+
+
+def tone(frequency: float, seconds: float, rate: int) -> np.ndarray:
+    return (0.3 * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3", "opus", "aiff"])
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000, 8_000])
+def test_every_format_and_rate_comes_out_at_16_khz(tmp_path, ending, rate):
+    if ending == "opus" and rate == 44_100:
+        pytest.skip("Opus knows no 44.1 kHz")
+    path = tmp_path / f"a.{ending}"
+    options = {"format": "OGG", "subtype": "OPUS"} if ending == "opus" else {}
+    soundfile.write(path, tone(440, 1.0, rate), rate, **options)
+    wave = read_audio(path)
+    assert wave.dtype == np.float32 and wave.ndim == 1
+    assert len(wave) == pytest.approx(16_000, abs=2_500 if ending == "mp3" else 700)
+    # The tone is where it was: 440 Hz.
+    spectrum = np.abs(np.fft.rfft(wave[2000:12000] * np.hanning(10_000)))
+    assert spectrum.argmax() * 16_000 / 10_000 == pytest.approx(440, abs=3)
+    assert audio_duration(path) == pytest.approx(1.0, abs=0.15)
+
+
+def test_16_khz_flac_comes_back_sample_by_sample(tmp_path):
+    wave = (np.round(clip() * 32767) / 32768).astype(np.float32)
+    soundfile.write(tmp_path / "a.flac", wave, RATE)
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.flac"), wave)
+
+
+def test_eight_channels_at_192_khz_become_one_at_16(tmp_path):
+    one = tone(1000, 0.5, 192_000)
+    soundfile.write(tmp_path / "a.wav", np.stack([one * k / 8 for k in range(8)], axis=1), 192_000)
+    wave = read_audio(tmp_path / "a.wav")
+    assert len(wave) == 8_000
+    assert np.abs(wave).max() == pytest.approx(0.3 * np.mean(np.arange(8) / 8), rel=0.05)
+
+
+def bad_file(tmp_path, kind):
+    path = tmp_path / "x.wav"
+    if kind == "truncated":
+        path = write_clip(tmp_path / "x.flac", seconds=3)
+        path.write_bytes(path.read_bytes()[:40_000])
+    elif kind == "zero bytes":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("this is not audio")
+    elif kind in ("nan", "inf"):
+        wave = clip()
+        wave[100] = np.nan if kind == "nan" else np.inf
+        soundfile.write(path, wave, RATE, subtype="FLOAT")
+    elif kind == "short":
+        soundfile.write(path, clip(seconds=0.05), RATE)
+    elif kind == "silent":
+        soundfile.write(path, np.zeros(RATE), RATE)
+    elif kind == "opposed channels":
+        soundfile.write(path, np.stack([clip(), -clip()], axis=1), RATE)
+    elif kind == "no samples":
+        soundfile.write(path, np.zeros(0), RATE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("truncated", "cut off|cannot be read"),
+        ("zero bytes", "is empty"),
+        ("text", "cannot be read as audio"),
+        ("nan", "holds NaN"),
+        ("inf", "holds NaN or infinity"),
+        ("short", "lasts 0.050 s"),
+        ("silent", "is silent"),
+        ("opposed channels", "silent once its 2 channels are averaged"),
+        ("no samples", "holds no samples"),
+        ("absent", "is not there"),
+    ],
+)
+def test_bad_files_are_refused_with_their_reason(tmp_path, kind, reason):
+    path = bad_file(tmp_path, kind)
+    with pytest.raises(BadAudio, match=reason) as caught:
+        read_audio(path)
+    assert path.name in str(caught.value)
+
+
+def test_resampling_is_reported(tmp_path):
+    paths = [write_clip(tmp_path / "a.wav"), write_clip(tmp_path / "b.wav", rate=48_000), tmp_path / "gone.wav"]
+    table = pd.DataFrame({"utterance": ["a", "b", "gone"], "split": "train", "label": "spoof", "path": map(str, paths)})
+    facts = file_facts(table)
+    assert facts.attrs["rejected"][0]["utterance"] == "gone"
+    assert resampling_sentence(facts) == "1 of 2 files are resampled to 16,000 Hz (from 48,000 Hz)"
+    assert rate_table(facts)["resampled"].tolist() == [False, True]
+
+
+def test_measures_find_what_was_put_there():
+    speech = clip(seconds=2.0)
+    wave = np.concatenate([np.zeros(8_000, np.float32), speech, np.zeros(4_000, np.float32)])
+    found = measure(wave, RATE)
+    assert found["leading_silence_s"] == pytest.approx(0.5, abs=0.03)
+    assert found["trailing_silence_s"] == pytest.approx(0.25, abs=0.03)
+    assert found["silence_share"] == pytest.approx(0.75 / 2.75, abs=0.02)
+    assert found["duration_s"] == 2.75
+    assert measure(speech, RATE)["rms_db"] == pytest.approx(-20, abs=0.2)
+    assert list(found) == MEASURES
+
+
+def test_bandwidth_shows_a_low_pass():
+    spectrum = np.fft.rfft(clip(seconds=2.0))
+    spectrum[int(len(spectrum) * 4000 / 8000) :] = 0
+    assert measure(np.fft.irfft(spectrum), RATE)["bandwidth_hz"] == pytest.approx(4000, abs=100)
+    assert measure(clip(seconds=2.0), RATE)["bandwidth_hz"] > 7900
+
+
+def test_measure_table_lists_what_it_cannot_read(tmp_path):
+    paths = [write_clip(tmp_path / "a.wav"), bad_file(tmp_path, "text")]
+    table = pd.DataFrame({"utterance": ["a", "x"], "path": map(str, paths), "label": "spoof"})
+    measured = measure_table(table.assign(split="train", attack="A01", speaker="s"))
+    assert measured["utterance"].tolist() == ["a"] and measured["duration_s"].tolist() == [0.3]
+    assert "cannot be read" in measured.attrs["rejected"][0]["reason"]

@@ -1,0 +1,101 @@
+"""The manifest: what it accepts, and the sentences with which it refuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.data import ManifestError, fingerprint, get_entry, read_manifest
+from helpers.data.manifest import PROJECT
+
+GOOD = """
+mine:
+  title: Mine
+  source: folder
+  path: audio
+  layout: protocol_csv
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "m.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_project_manifest_names_every_data_set():
+    manifest = read_manifest()
+    wanted = "starter asvspoof2019_la asvspoof2019_pa for_original for_norm for_2sec for_rerec for_combined "
+    wanted += "deep_voice_audio deep_voice_table real_fake_faces my_folder my_protocol my_zip"
+    assert set(wanted.split()) <= set(manifest.names())
+    for entry in manifest:
+        assert entry.title and entry.layout
+        if entry.source == "kaggle":
+            assert entry.licence and entry.citation and entry.slug in entry.consent_page
+
+
+def test_counts_are_the_published_ones():
+    la = get_entry("asvspoof2019_la").counts
+    assert sum(la["train"].values()) == 25_380 and sum(la["dev"].values()) == 24_844
+    assert sum(la["eval"].values()) == 71_237
+    assert get_entry("for_norm").counts == {"eval": {"bonafide": 2264, "spoof": 2370}}
+
+
+def test_entry_of_four_lines_is_enough(tmp_path):
+    entry = get_entry("mine", write(tmp_path, GOOD))
+    assert entry.local_path() == (tmp_path / "audio").resolve()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("layout: protocol_csv", "layout: csv"), "`layout` is 'csv'; it must be 'asvspoof'"),
+        (("title: Mine", "titel: Mine"), "`titel` is not a field; did you mean `title`?"),
+        (("  title: Mine\n", ""), "`title` is missing"),
+        (("source: folder", "source: kaggle"), "slug must read owner/name"),
+        (("path: audio", "sha256: 12ab"), "64 hexadecimal digits"),
+        (("path: audio", "counts: {test: {bonafide: 1}}"), "counts name the split 'test'"),
+        (("path: audio", "counts: {eval: {real: 1}}"), "counts name the class 'real'"),
+        (("path: audio", "options: {acess: LA}"), "has no option 'acess'"),
+        (("path: audio", "options: {split: rnd}"), "the schemes are"),
+        (("path: audio", "sample_rate: -5"), "`sample_rate` is -5: input should be greater than 0"),
+        (("mine:", "my data:"), "cannot be a data set's name"),
+        (("path: audio", "path: [unclosed"), "not readable YAML"),
+    ],
+)
+def test_mistakes_are_answered_in_words(tmp_path, change, sentence):
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(write(tmp_path, GOOD.replace(*change)))
+    assert sentence in str(caught.value)
+
+
+def test_misspelt_name_gets_the_nearest_one():
+    with pytest.raises(ManifestError, match="did you mean 'asvspoof2019_la'"):
+        get_entry("asvspof2019_la")
+
+
+def test_extra_manifest_adds_entries_and_wins(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_MANIFEST", str(write(tmp_path, GOOD)))
+    assert {"mine", "starter"} <= set(read_manifest().names())
+
+
+def test_fingerprint_follows_the_data_and_not_the_prose(tmp_path):
+    path = write(tmp_path, GOOD)
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "a.wav").write_bytes(b"one")
+    before = fingerprint(get_entry("mine", path))
+    assert before == fingerprint(get_entry("mine", write(tmp_path, GOOD.replace("Mine", "Ours"))))
+    (tmp_path / "audio" / "a.wav").write_bytes(b"three")
+    assert before != fingerprint(get_entry("mine", path))
+    la = get_entry("asvspoof2019_la")
+    assert fingerprint(la) != fingerprint(get_entry("asvspoof2019_pa"))
+    assert fingerprint(la) != fingerprint(la.with_options(members=[]))
+
+
+def test_reading_the_manifest_needs_no_heavy_import():
+    code = "import sys, helpers.data.manifest; print([m for m in ('pandas', 'torch', 'soundfile') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
