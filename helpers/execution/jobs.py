@@ -1,0 +1,234 @@
+"""From what was asked (notebooks, models, seeds, parameters) to a checked list of jobs, before anything is started."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from helpers.environment import PROJECT, where_am_i
+from helpers.execution import plan as plans
+from helpers.execution.parameters import (
+    Parameter,
+    ParameterError,
+    check_overrides,
+    full_parameters,
+    inspect_notebook,
+    nearest,
+)
+from helpers.execution.plan import Notebook, Row
+from helpers.runs import run_name
+
+SPEECH = "starter"
+
+
+@dataclass
+class Request:
+    """What a user asked for. Empty means: the core notebooks, their defaults."""
+
+    notebooks: str = ""  # "01-03,16" or file stems
+    models: str = ""  # "lcnn,aasist"
+    dataset: str = ""
+    profile: str = "demo"
+    seeds: str = ""  # "0,1,2"
+    parameters: dict[str, Any] = field(default_factory=dict)
+    everything: bool = False
+    again: bool = False
+    project: Path = PROJECT
+    runs_dir: Path | None = None
+    plan: tuple[Notebook, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.plan = self.plan or plans.PLAN
+        self.runs_dir = self.runs_dir or where_am_i().folders.runs
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One notebook with all its parameters, and the run folder in which it will end."""
+
+    notebook: Notebook
+    row: Row
+    parameters: dict[str, Any]  # all of them
+    overrides: dict[str, Any]  # those that differ from the notebook's defaults
+    folder: Path
+    dataset: str
+    project: Path = PROJECT
+    forced: bool = False  # run again although it is finished
+    needs: tuple[Job, ...] = ()
+
+    @property
+    def source(self) -> Path:
+        """The notebook's file."""
+        return notebook_file(self.project, self.notebook)
+
+    @property
+    def label(self) -> str:
+        """A short name for progress lines: notebook, variant, seed."""
+        parts = [self.notebook.stem]
+        if len(self.notebook.all_rows()) > 1:
+            parts.append(self.row.id)
+        if self.dataset not in ("", SPEECH):
+            parts.append(self.dataset)
+        if self.overrides.get("seed"):
+            parts.append(f"seed {self.overrides['seed']}")
+        return " ".join(parts)
+
+
+def notebook_file(project: Path, notebook: Notebook) -> Path:
+    """Where the notebook lies."""
+    return project / "notebooks" / f"{notebook.stem}.ipynb"
+
+
+def available(request: Request) -> list[Notebook]:
+    """The notebooks of the plan whose file is there, in order."""
+    return [notebook for notebook in request.plan if notebook_file(request.project, notebook).is_file()]
+
+
+def choose(pattern: str, notebooks: list[Notebook]) -> list[Notebook]:
+    """`01-03,16,90_compare` -> notebooks in their order; ValueError for a part that matches none."""
+    chosen: set[str] = set()
+    for part in filter(None, (part.strip() for part in pattern.split(","))):
+        span = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if span:
+            low, high = int(span[1]), int(span[2] or span[1])
+            found = {n.stem for n in notebooks if low <= int(n.stem[:2]) <= high}
+        else:
+            found = {n.stem for n in notebooks if n.stem == part.removesuffix(".ipynb")}
+        if not found:
+            raise ValueError(f"no notebook {part}{nearest(part, [n.stem for n in notebooks])}")
+        chosen |= found
+    return [notebook for notebook in notebooks if notebook.stem in chosen]
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def selected_rows(request: Request) -> list[tuple[Notebook, Row]]:
+    """The notebooks and variants that were asked for, without what they need."""
+    there = available(request)
+    models = _split(request.models)
+    known = {name for n in there for row in n.rows for name in (row.id, row.model)}
+    for model in models:
+        if model not in known:
+            raise ValueError(f"no notebook trains {model}{nearest(model, sorted(known))}")
+    if request.notebooks:
+        notebooks = choose(request.notebooks, there)
+    elif request.everything:
+        notebooks = there
+    else:
+        notebooks = [n for n in there if n.core or (models and n.rows)]
+    plain = not (request.notebooks or request.everything or models)
+    pairs = []
+    for notebook in notebooks:
+        rows = notebook.all_rows()
+        if models and notebook.rows:
+            rows = tuple(row for row in rows if row.id in models or row.model in models)
+        pairs += [(notebook, row) for row in (rows[:1] if plain else rows)]
+    return pairs
+
+
+def data_fingerprint(dataset: str) -> str:
+    """The fingerprint of a manifest entry, "" for a notebook without a data set; ValueError for an unknown name."""
+    if not dataset:
+        return ""
+    from helpers.data.manifest import fingerprint, get_entry
+
+    return fingerprint(get_entry(dataset))
+
+
+class Expansion:
+    """Turns a request into jobs: each notebook's parameters are read and checked once."""
+
+    def __init__(self, request: Request) -> None:
+        if request.profile not in plans.PROFILES:
+            raise ValueError(f"no profile {request.profile}{nearest(request.profile, plans.PROFILES)}")
+        self.request = request
+        self.there = {notebook.stem: notebook for notebook in available(request)}
+        self.jobs: dict[tuple[str, str, str, int | None], Job] = {}
+        self.declared: dict[str, dict[str, Parameter]] = {}
+        self.fingerprints: dict[str, str] = {}
+        self.used: set[str] = set()
+
+    def parameters_of(self, notebook: Notebook) -> dict[str, Parameter]:
+        """Declared parameters of a notebook, read once."""
+        if notebook.stem not in self.declared:
+            self.declared[notebook.stem] = inspect_notebook(notebook_file(self.request.project, notebook))
+        return self.declared[notebook.stem]
+
+    def add(self, notebook: Notebook, row: Row, dataset: str, seed: int | None, asked: bool) -> Job:
+        """The job of these values, made once, after the jobs it needs."""
+        declared = self.parameters_of(notebook)
+        seed = seed if notebook.rows and "seed" in declared else None  # seeds repeat trainings only
+        dataset = dataset if "dataset" in declared else ""
+        key = (notebook.stem, row.id, dataset, seed)
+        if key in self.jobs:
+            return self.jobs[key]
+        needs = []
+        for stem in notebook.needs:
+            if stem in self.there:
+                need = self.there[stem]
+                needs.append(self.add(need, need.all_rows()[0], dataset, seed, asked=False))
+        wanted: dict[str, Any] = {**notebook.profiles.get(self.request.profile, {}), **row.overrides}
+        checked = check_overrides(declared, wanted, f"{notebook.stem} (as plan.py runs it)")
+        if dataset:
+            checked["dataset"] = dataset
+        if seed is not None:
+            checked["seed"] = seed
+        own = {name: value for name, value in self.request.parameters.items() if name in declared}
+        self.used |= own.keys()
+        checked |= check_overrides(declared, own, notebook.stem)
+        parameters = full_parameters(declared, checked)
+        overrides = {name: value for name, value in checked.items() if value != declared[name].default}
+        dataset = str(parameters.get("dataset", ""))
+        if dataset not in self.fingerprints:
+            self.fingerprints[dataset] = data_fingerprint(dataset)
+        assert self.request.runs_dir is not None
+        folder = self.request.runs_dir / run_name(notebook.stem, parameters, self.fingerprints[dataset])
+        forced = asked and self.request.again
+        project = self.request.project
+        job = Job(notebook, row, parameters, overrides, folder, dataset, project, forced, tuple(needs))
+        self.jobs[key] = job
+        return job
+
+    def run(self) -> list[Job]:
+        """All jobs, each after those it needs."""
+        request = self.request
+        pairs = selected_rows(request)
+        if not pairs:
+            raise ValueError("no notebook to run: python -m helpers status lists them")
+        seeds: list[int | None] = []
+        for text in _split(request.seeds):
+            if not text.isdigit():
+                raise ParameterError(f"--seeds takes whole numbers as in 0,1,2: {text!r} is none")
+            seeds.append(int(text))
+        for notebook, row in pairs:
+            declared = self.parameters_of(notebook)
+            default = declared["dataset"].default if "dataset" in declared else ""
+            dataset = notebook.dataset or request.dataset or default
+            for seed in seeds or [None]:
+                self.add(notebook, row, dataset, seed, asked=True)
+        unused = [name for name in request.parameters if name not in self.used]
+        if unused:
+            names = sorted({name for declared in self.declared.values() for name in declared})
+            raise ParameterError(f"no chosen notebook has a parameter {unused[0]}{nearest(unused[0], names)}")
+        return list(self.jobs.values())
+
+
+def expand(request: Request) -> list[Job]:
+    """The jobs of a request in plan order; ParameterError or ValueError says in one sentence what cannot be run."""
+    order = {notebook.stem: place for place, notebook in enumerate(request.plan)}
+    return sorted(Expansion(request).run(), key=lambda job: order[job.notebook.stem])
+
+
+def parse_assignments(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
+    """`-p name value` pairs from the command line; a name given twice is refused."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ParameterError(f"-p {name} is given twice")
+        found[name] = value
+    return found

@@ -1,0 +1,54 @@
+"""How many notebooks this machine runs side by side, and what each of them may use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+CORES_PER_JOB = 4
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A share of the machine: some cores, perhaps one GPU."""
+
+    threads: int
+    gpu: str = ""
+
+    def environ(self, base: dict[str, str]) -> dict[str, str]:
+        """`base` with the thread counts of numpy, torch and friends, and the GPU that this slot may see."""
+        threads = {
+            name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        }
+        return {**base, **threads, **({"CUDA_VISIBLE_DEVICES": self.gpu} if self.gpu else {})}
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs' numbers, by CUDA_VISIBLE_DEVICES or nvidia-smi, without importing torch."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name for name in chosen.split(",") if name.strip() and name.strip() != "-1"]
+    if not shutil.which("nvidia-smi"):
+        return []
+    try:
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [str(i) for i, line in enumerate(li for li in listing.stdout.splitlines() if li.startswith("GPU "))]
+
+
+def slots(jobs: int = 0) -> list[Slot]:
+    """One slot a GPU; without GPUs one for each four cores, so a single one on a small machine; or `jobs` of them."""
+    gpus, n_cores = visible_gpus(), cores()
+    n_slots = jobs or len(gpus) or max(1, n_cores // CORES_PER_JOB)
+    threads = max(1, n_cores // n_slots)
+    return [Slot(threads, gpus[place % len(gpus)] if gpus else "") for place in range(n_slots)]

@@ -1,0 +1,236 @@
+"""What notebooks share: generated header and set-up cells, the README's table, and the check of a notebook's form."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from helpers.execution import plan as plans
+from helpers.execution.parameters import ParameterError, inspect_notebook, source_of, tags_of
+from helpers.execution.plan import Notebook
+
+BEGIN, END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
+MAX_LINES = 25
+MAGIC = re.compile(r"^\s*[%!]", re.MULTILINE)
+
+SET_UP = """\
+# Set-up, the same in every notebook: find the project, add what Kaggle or Colab lacks, read the parameters.
+import subprocess
+import sys
+from pathlib import Path
+
+places = [Path.cwd(), *Path.cwd().parents, Path("/content/{name}"), *Path("/kaggle/input").glob("**/{name}")]
+project = next((place for place in places if (place / "helpers" / "__main__.py").is_file()), None)
+if project is None:  # a notebook on its own, on Colab or on Kaggle with internet: fetch the rest of the project
+    project = Path("/content/{name}" if Path("/content").is_dir() else "/kaggle/temp/{name}")
+    subprocess.run(["git", "clone", "--depth", "1", "https://github.com/{repository}", str(project)], check=True)
+sys.path.insert(0, str(project))
+from helpers.execution.setup import get_ready, read_parameters  # noqa: E402
+
+get_ready(project)
+parameters = read_parameters(globals())"""
+
+
+def set_up_source() -> str:
+    """The set-up cell, byte for byte the same in every notebook."""
+    return SET_UP.replace("{repository}", plans.REPOSITORY).replace("{name}", plans.REPOSITORY.split("/")[1])
+
+
+def minutes(value: float) -> str:
+    """`1 min`, `30 s`: a cost as a reader says it."""
+    return f"{value:g} min" if value >= 1 else f"{round(value * 60)} s"
+
+
+def header_source(notebook: Notebook, plan: tuple[Notebook, ...] | None = None) -> str:
+    """Title, one sentence, badges, place in the series and cost, from the plan alone."""
+    plan = plans.PLAN if plan is None else plan
+    stems = [entry.stem for entry in plan]
+    place = stems.index(notebook.stem)
+    path = f"{plans.REPOSITORY}/blob/{plans.BRANCH}/notebooks/{notebook.stem}.ipynb"
+    badges = [
+        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"(https://colab.research.google.com/github/{path})",
+        f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
+        f"(https://kaggle.com/kernels/welcome?src=https://github.com/{path})",
+    ]
+    around = [f"Notebook {place + 1} of {len(plan)}"]
+    if place:
+        around.append(f"before it [{stems[place - 1]}]({stems[place - 1]}.ipynb)")
+    if place + 1 < len(plan):
+        around.append(f"after it [{stems[place + 1]}]({stems[place + 1]}.ipynb)")
+    needs = ", ".join(f"[{stem}]({stem}.ipynb)" for stem in notebook.needs) or "nothing"
+    if notebook.reads_runs:
+        needs += " and at least one trained detector"
+    cost = f"{minutes(notebook.minutes_cpu)} on two cores, {minutes(notebook.minutes_gpu)} on a T4"
+    return "\n".join(
+        [
+            f"# {notebook.stem[:2]} · {notebook.title}",
+            "",
+            f"Makes {notebook.makes}.",
+            "",
+            " ".join(badges),
+            "",
+            " · ".join(around),
+            "",
+            f"**Needs** {needs}. **Costs** about {cost}.",
+        ]
+    )
+
+
+def table_of_notebooks(plan: tuple[Notebook, ...] | None = None) -> str:
+    """The README's table, one line a notebook of the plan."""
+    plan = plans.PLAN if plan is None else plan
+    lines = ["| notebook | makes | two cores | T4 | device |", "|---|---|---|---|---|"]
+    for entry in plan:
+        link = f"[{entry.stem}](notebooks/{entry.stem}.ipynb)"
+        star = " ★" if entry.core else ""
+        cost = f"{minutes(entry.minutes_cpu)} | {minutes(entry.minutes_gpu)}"
+        lines.append(f"| {link}{star} | {entry.makes} | {cost} | {entry.device} |")
+    return "\n".join([*lines, "", "★ part of a plain `make run`; the others run with `python -m helpers run --all`."])
+
+
+def read_notebook(path: Path) -> dict[str, Any]:
+    """The parsed notebook; ValueError names the file where it is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path.name} is not a notebook ({error})") from error
+
+
+def to_text(notebook: dict[str, Any]) -> str:
+    """A notebook as nbformat writes it: one space of indent, sorted keys, a final newline."""
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _shared_cell(kind: str, tag: str, source: str) -> dict[str, Any]:
+    cell: dict[str, Any] = {"cell_type": kind, "id": tag, "metadata": {"tags": [tag]}}
+    cell["source"] = source.splitlines(keepends=True)
+    if kind == "code":
+        cell |= {"execution_count": None, "outputs": []}
+    return cell
+
+
+def generated(notebook: dict[str, Any], entry: Notebook, plan: tuple[Notebook, ...] | None = None) -> dict[str, Any]:
+    """A copy with header and set-up cell as the plan has them; both are added where they are missing."""
+    cells = [cell for cell in notebook["cells"] if not {"header", "set-up"} & set(tags_of(cell))]
+    after = 0
+    for index, cell in enumerate(cells):
+        if "parameters" in tags_of(cell):
+            after = index + 1
+    cells.insert(after, _shared_cell("code", "set-up", set_up_source()))
+    cells.insert(0, _shared_cell("markdown", "header", header_source(entry, plan)))
+    return {**notebook, "cells": cells}
+
+
+def regenerate(project: Path, write: bool = False, plan: tuple[Notebook, ...] | None = None) -> list[str]:
+    """Compare (or rewrite) the generated cells and the README's table; the list names each file that differs."""
+    plan = plans.PLAN if plan is None else plan
+    new: dict[Path, str] = {}
+    for entry in plan:
+        path = project / "notebooks" / f"{entry.stem}.ipynb"
+        if path.is_file():
+            content = read_notebook(path)
+            made = generated(content, entry, plan)
+            if made != content or write:
+                new[path] = to_text(made)
+    readme = project / "README.md"
+    if readme.is_file():
+        text = readme.read_text(encoding="utf-8")
+        if BEGIN in text and END in text:
+            head, tail = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
+            new[readme] = f"{head}{BEGIN}\n{table_of_notebooks(plan)}\n{END}{tail}"
+    changed = []
+    for path, text in new.items():
+        if path.read_text(encoding="utf-8") != text:
+            changed.append(path.relative_to(project).as_posix())
+            if write:
+                path.write_text(text, encoding="utf-8")
+    return changed
+
+
+def check_form(notebook: Path | dict[str, Any], stem: str = "", plan: tuple[Notebook, ...] | None = None) -> list[str]:
+    """Every way in which a notebook departs from the agreed form, as sentences; [] for a sound one."""
+    plan = plans.PLAN if plan is None else plan
+    if isinstance(notebook, Path):
+        stem = stem or notebook.stem
+        notebook = read_notebook(notebook)
+    cells = notebook["cells"]
+    complaints = []
+    if notebook.get("metadata", {}).get("kernelspec", {}).get("name") != "python3":
+        complaints.append("kernelspec is not python3: Kaggle's papermill will not find it")
+    if (notebook.get("nbformat"), notebook.get("nbformat_minor", 0)) < (4, 5):
+        complaints.append("nbformat is below 4.5: cells have no ids")
+    identities = [cell.get("id") for cell in cells]
+    if None in identities or len(set(identities)) != len(identities):
+        complaints.append("cell ids are missing or occur twice")
+    try:
+        declared = inspect_notebook(notebook)
+    except ParameterError as error:
+        complaints.append(str(error))
+    else:
+        complaints += [f"parameter {p.name} has no comment" for p in declared.values() if not p.comment]
+    for number, cell in enumerate(cells, 1):
+        if cell["cell_type"] == "code":
+            complaints += [f"cell {number}: {complaint}" for complaint in _check_code_cell(cell)]
+    complaints += _check_order(cells)
+    complaints += _check_generated(notebook, stem, plan)
+    return complaints
+
+
+def _check_code_cell(cell: dict[str, Any]) -> list[str]:
+    source, complaints = source_of(cell), []
+    if cell.get("outputs") or cell.get("execution_count") is not None:
+        complaints.append("is committed with its output")
+    if len(source.splitlines()) > MAX_LINES:
+        complaints.append(f"has {len(source.splitlines())} lines, {MAX_LINES} is the limit")
+    if not source.strip():
+        complaints.append("is empty")
+    if MAGIC.search(source):
+        return [*complaints, "uses a magic or a shell line: plain Python runs everywhere"]
+    if "raises-exception" in tags_of(cell):
+        complaints.append("is tagged raises-exception, which papermill takes for success")
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        return [*complaints, f"is not Python: {error.msg}"]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    names = [node.name for node in ast.walk(tree) if isinstance(node, kinds)]
+    return complaints + [f"defines {name}: that belongs to helpers" for name in names]
+
+
+def _check_order(cells: list[dict[str, Any]]) -> list[str]:
+    """Header, goals, parameters, set-up, settings ... what to take away, exercises."""
+    complaints = []
+    code = [index for index, cell in enumerate(cells) if cell["cell_type"] == "code"]
+    if not cells or "header" not in tags_of(cells[0]):
+        complaints.append("the first cell is not the header")
+    if len(cells) < 2 or cells[1]["cell_type"] != "markdown":
+        complaints.append("no text with the goals follows the header")
+    for place, tag in enumerate(("parameters", "set-up")):
+        if len(code) <= place or tag not in tags_of(cells[code[place]]):
+            complaints.append(f"code cell {place + 1} is not the one tagged `{tag}`")
+    headings: dict[str, int] = {}
+    for index, cell in enumerate(cells):
+        if cell["cell_type"] == "markdown":
+            for line in source_of(cell).lower().splitlines():
+                if line.startswith("#"):
+                    headings.setdefault(line.lstrip("# "), index)
+    closing = [next((i for text, i in headings.items() if word in text), -1) for word in ("take away", "exercises")]
+    if -1 in closing:
+        complaints.append("it does not end with a heading `What to take away` and one `Exercises`")
+    elif closing[0] > closing[1]:
+        complaints.append("`Exercises` stands before `What to take away`")
+    return complaints
+
+
+def _check_generated(notebook: dict[str, Any], stem: str, plan: tuple[Notebook, ...]) -> list[str]:
+    try:
+        entry = plans.notebook_named(stem, plan)
+    except KeyError as error:
+        return [str(error.args[0])]
+    if generated(notebook, entry, plan) == notebook:
+        return []
+    return ["header or set-up cell differ from the plan: python -m helpers notebooks --write"]

@@ -1,0 +1,192 @@
+"""The one list of notebooks: what each makes, needs and costs, and with which parameters it runs in each profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+# Where the badges point and what Colab clones. Set the owner once, then `python -m helpers notebooks --write`.
+REPOSITORY = "OWNER/audio-deepfake-detection"
+BRANCH = "main"
+PROFILES = ("demo", "full", "smoke")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run of a notebook: an id unique in the plan, the model it trains, the parameters that make it so."""
+
+    id: str
+    model: str = ""
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """One notebook. The defaults in its parameters cell are the demo profile; `profiles` holds the differences."""
+
+    stem: str
+    title: str
+    makes: str
+    minutes_cpu: float  # demo profile, two cores
+    minutes_gpu: float  # demo profile, one T4
+    needs: tuple[str, ...] = ()  # must have succeeded
+    rows: tuple[Row, ...] = ()  # () is one row, named as the notebook
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    device: str = "cpu or gpu"
+    core: bool = False  # part of a plain `make run`
+    dataset: str = ""  # where not the one that the user chose
+    reads_runs: bool = False  # waits for the trainings, runs again when one is newer
+
+    def all_rows(self) -> tuple[Row, ...]:
+        """The rows, or the single one that a notebook without variants has."""
+        return self.rows or (Row(self.stem),)
+
+
+DATA = ("01_download", "02_stage", "03_cache")
+# The smoke profile proves that a notebook runs and learns, on few clips, in seconds and in fp32.
+SMOKE = {"epochs": 2, "train_clips": 120, "eval_clips": 120}
+FULL = {"epochs": 40, "train_clips": 0, "eval_clips": 0}
+TRAINING: dict[str, dict[str, Any]] = {"smoke": SMOKE, "full": FULL}
+
+PLAN: tuple[Notebook, ...] = (
+    Notebook(
+        "01_download", "Download",
+        "the data set as it came, with its licence, its consent page and its checksum", 0.3, 0.3,
+        device="cpu", core=True,
+    ),
+    Notebook(
+        "02_stage", "Stage",
+        "unpacked audio on the local disk and one table of utterances, counted against the protocol", 0.5,
+        0.5, needs=("01_download",), device="cpu", core=True,
+    ),
+    Notebook(
+        "03_cache", "Features",
+        "the feature cache, and pictures and sounds of what a spoof gives away", 2, 2,
+        needs=("01_download", "02_stage"), device="cpu", core=True,
+    ),
+    Notebook(
+        "10_train_simple_ann", "A fully connected network",
+        "a detector that sees each log-mel picture as one long vector", 2, 1, needs=DATA,
+        rows=(Row("simple_ann", "simple_ann"),), profiles=TRAINING,
+    ),
+    Notebook(
+        "11_train_simple_cnn", "A first convolutional network",
+        "a detector of two convolutions on log-mel, and the comparison with the fully connected one", 2, 1,
+        needs=DATA, rows=(Row("simple_cnn", "simple_cnn"),), profiles=TRAINING, core=True,
+    ),
+    Notebook(
+        "12_train_resnet50", "ResNet50: depth and residuals",
+        "a detector with an image network, on log-mel or on pictures of waveform and spectrogram", 4, 2,
+        needs=DATA,
+        rows=(
+            Row("resnet50", "resnet50", {"features": "logmel"}),
+            Row("resnet50_spectrogram", "resnet50", {"features": "spectrogram_picture"}),
+            Row("resnet50_waveform", "resnet50", {"features": "waveform_picture"}),
+        ),
+        profiles=TRAINING, device="gpu advised",
+        core=True,
+    ),
+    Notebook(
+        "13_train_resnet50_lstm", "ResNet50 and an LSTM: time",
+        "a detector that reads the picture's columns as a sequence", 5, 2, needs=DATA,
+        rows=(Row("resnet50_lstm", "resnet50_lstm"),), profiles=TRAINING, device="gpu advised",
+    ),
+    Notebook(
+        "14_train_resnet101", "Deeper: ResNet101 and ResNet200",
+        "two deeper detectors, and the answer whether depth pays on little data", 8, 3, needs=DATA,
+        rows=(
+            Row("resnet101", "resnet101", {"model": "resnet101"}),
+            Row("resnet200d", "resnet200d", {"model": "resnet200d"}),
+        ),
+        profiles=TRAINING, device="gpu advised",
+    ),
+    Notebook(
+        "15_train_cnn", "A CNN on MFCC",
+        "a detector on cepstral features", 2, 1, needs=DATA, rows=(Row("cnn", "cnn"),), profiles=TRAINING,
+    ),
+    Notebook(
+        "16_train_vgg_like", "A VGG-like network",
+        "a detector of stacked small convolutions", 3, 1, needs=DATA, rows=(Row("vgg_like", "vgg_like"),),
+        profiles=TRAINING,
+    ),
+    Notebook(
+        "17_train_custom_cnn", "A custom CNN",
+        "a detector built for one corpus, and what it does on another split", 3, 1, needs=DATA,
+        rows=(Row("custom_cnn", "custom_cnn"),), profiles=TRAINING,
+    ),
+    Notebook(
+        "18_train_dnn", "A deep network on hand-made features",
+        "a detector on averaged features", 2, 1, needs=DATA, rows=(Row("dnn", "dnn"),), profiles=TRAINING,
+    ),
+    Notebook(
+        "19_train_vgg16_svm", "VGG16 features and an SVM",
+        "a classical classifier on a pretrained network's features, and the trap in its grid search", 4, 2,
+        needs=("01_download", "02_stage"), rows=(Row("vgg16_svm", "vgg16_svm"),),
+        profiles={"smoke": {}, "full": {}}, dataset="faces",
+    ),
+    Notebook(
+        "20_train_lfcc_gmm", "LFCC and two Gaussian mixtures",
+        "the official baseline: one generative model a class", 2, 2, needs=DATA,
+        rows=(Row("lfcc_gmm", "lfcc_gmm"),),
+        profiles={"smoke": {"train_clips": 120, "eval_clips": 120}, "full": {"train_clips": 0, "eval_clips": 0}},
+        device="cpu", core=True,
+    ),
+    Notebook(
+        "21_train_lcnn", "A light CNN",
+        "a detector with max-feature-map activations, the strongest of the small ones", 4, 1, needs=DATA,
+        rows=(Row("lcnn", "lcnn"),), profiles=TRAINING, core=True,
+    ),
+    Notebook(
+        "22_train_rawnet2", "RawNet2: from the waveform",
+        "a detector that learns its own filters", 8, 2, needs=DATA, rows=(Row("rawnet2", "rawnet2"),),
+        profiles=TRAINING, device="gpu advised",
+    ),
+    Notebook(
+        "23_train_aasist", "AASIST: graph attention",
+        "a detector with few parameters and a high price per clip", 10, 3, needs=DATA,
+        rows=(Row("aasist", "aasist"),), profiles=TRAINING, device="gpu advised",
+    ),
+    Notebook(
+        "24_train_ssl", "A self-supervised front end",
+        "a detector on representations of a large speech model", 10, 4, needs=DATA,
+        rows=(Row("ssl", "ssl"),), profiles=TRAINING, device="gpu advised",
+    ),
+    Notebook(
+        "25_fuse", "Fusion",
+        "one detector out of several, calibrated on dev", 1, 1, needs=DATA, device="cpu", reads_runs=True,
+    ),
+    Notebook(
+        "26_train_small", "Small enough for a phone",
+        "a detector with a budget of parameters and milliseconds", 4, 1, needs=DATA,
+        rows=(Row("small", "small"),), profiles=TRAINING,
+    ),
+    Notebook(
+        "27_train_deep_voice", "DEEP-VOICE: why a random split flatters",
+        "three classical models on 26 averaged features, split at random and by recording", 2, 2, needs=(),
+        rows=(
+            Row("deep_voice_xgboost", "xgboost", {"model": "xgboost"}),
+            Row("deep_voice_svm", "svm", {"model": "svm"}),
+            Row("deep_voice_random_forest", "random_forest", {"model": "random_forest"}),
+        ),
+        profiles={"smoke": {}, "full": {}}, device="cpu",
+        dataset="deep_voice_table",
+    ),
+    Notebook(
+        "90_compare", "Compare",
+        "the table of all detectors with intervals, per attack, and the audit for shortcuts", 1, 1,
+        needs=("02_stage",), device="cpu", core=True, reads_runs=True,
+    ),
+    Notebook(
+        "91_demo", "Demo",
+        "a verdict on one recording, and a web page that gives it", 1, 1, needs=("02_stage",), device="cpu",
+        reads_runs=True,
+    ),
+)
+
+
+def notebook_named(stem: str, plan: tuple[Notebook, ...] = PLAN) -> Notebook:
+    """The notebook of that file stem; KeyError names the plan where it has none."""
+    for notebook in plan:
+        if notebook.stem == stem:
+            return notebook
+    raise KeyError(f"{stem} is not in helpers/execution/plan.py")
