@@ -51,11 +51,12 @@ class Aasist(Detector):
 
     Raw wave of 64,600 samples at 16 kHz, repeat-padded. 70 fixed sinc filters, six residual blocks, a graph of
     frequencies and one of times, two parallel branches of joint attention each with its stack node, and the
-    maximum of both. 297,866 parameters (light: 85,306), none of them in the filters. weights: "none" or a
+    maximum of both; two logits, of which the published scores are the second alone. 297,866 parameters (light: 85,306), none of them in the filters. weights: "none" or a
     path to a published state dict, which loads unchanged.
     """
 
     cam_layer = "encoder.5.0.conv2"
+    head_name = "out_layer"
     filters: torch.Tensor
 
     def __init__(self, shape: tuple[int, ...], variant: str = "aasist", weights: str = "none") -> None:
@@ -88,13 +89,8 @@ class Aasist(Detector):
         if weights != "none":
             self.load_state_dict(read_weights(Path(weights)), strict=True)
 
-    @property
-    def head(self) -> nn.Module:  # type: ignore[override]
-        """The last layer under the name of the other networks; two logits, spoof first."""
-        return self.out_layer
-
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
-        """(batch, samples) -> (batch, 160): maximum and mean over times, over frequencies, and the stack node."""
+        """(batch, samples) -> (batch, embedding_size): maximum and mean over times, over frequencies, and the stack node."""
         bands = functional.conv1d(batch[:, None], self.filters).abs()
         maps = self.encoder(torch.selu(self.first_bn(functional.max_pool2d(bands[:, None], 3))))
         spectral = maps.abs().amax(dim=3).transpose(1, 2) + self.pos_S
@@ -111,16 +107,7 @@ class Aasist(Detector):
             spectral.mean(1),
             stack[:, 0],
         ]
-        return torch.cat(parts, dim=1)
-
-    def logits(self, batch: torch.Tensor) -> torch.Tensor:
-        """(batch, samples) -> (batch, 2) logits of spoof and bona fide, as the published network gives them."""
-        return self.out_layer(self.drop(self.embed(batch)))
-
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """(batch, samples) -> (batch,) bona fide log-odds, the difference of the two logits."""
-        logits = self.logits(batch)
-        return logits[:, 1] - logits[:, 0]
+        return self.drop(torch.cat(parts, dim=1))
 
     def _branch(self, temporal: torch.Tensor, spectral: torch.Tensor, number: int) -> list[torch.Tensor]:
         """One branch of joint attention: pooled temporal and spectral nodes and the stack node."""

@@ -55,6 +55,11 @@ class ClassicalDetector:
         values = np.asarray(X, dtype=np.float32)
         return values.mean(axis=2) if values.ndim == 3 else values
 
+    def count_parameters(self) -> int:
+        """Numbers that the fitted method keeps: coefficients, support vectors, tree nodes or neighbours."""
+        fitted = getattr(self.pipeline, "best_estimator_", self.pipeline)
+        return _fitted_numbers(fitted[-1] if hasattr(fitted, "steps") else fitted)
+
     def save(self, path: str | Path) -> None:
         """Write the fitted pipeline with skops."""
         import skops.io
@@ -124,6 +129,11 @@ class RandomForest(_Probabilities):
         super().__init__(
             shape, make_pipeline(RandomForestClassifier(n_trees, random_state=seed, n_jobs=n_jobs))
         )
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> ClassicalDetector:
+        super().fit(X, y)
+        self.pipeline[-1].n_jobs = 1  # one clip is scored sooner than threads are called together
+        return self
 
 
 class XGBoost(ClassicalDetector):
@@ -200,3 +210,15 @@ class Vgg16Svm(ClassicalDetector):
 
         fitted = getattr(self.pipeline, "best_estimator_", self.pipeline)
         skops.io.dump({"shape": list(self.shape), "pipeline": fitted}, path)
+
+
+def _fitted_numbers(estimator: Any) -> int:
+    if hasattr(estimator, "coef_") and not hasattr(estimator, "support_vectors_"):
+        return int(estimator.coef_.size + estimator.intercept_.size)
+    if hasattr(estimator, "support_vectors_"):
+        return int(estimator.support_vectors_.size + estimator.dual_coef_.size + estimator.intercept_.size)
+    if hasattr(estimator, "estimators_"):
+        return int(sum(tree.tree_.node_count for tree in estimator.estimators_))
+    if hasattr(estimator, "get_booster"):
+        return sum(len(tree.splitlines()) for tree in estimator.get_booster().get_dump())
+    return int(estimator._fit_X.size)

@@ -26,8 +26,8 @@ class Cnn(Detector):
         for n_in, n_out in ((1, 32), (32, 64), (64, 128)):
             layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
         self.convolutions = nn.Sequential(*layers)
-        self.body = nn.Sequential(nn.Linear(128, 128), nn.ReLU())
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(128, 1))
+        self.body = nn.Sequential(nn.Linear(128, 128), nn.ReLU(), nn.Dropout(dropout))
+        self.head = nn.Linear(128, 1)
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         return self.body(self.convolutions(as_image(batch)).mean(dim=(2, 3)))

@@ -26,8 +26,8 @@ class CustomCnn(Detector):
             layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
         self.convolutions = nn.Sequential(*layers)
         size = 128 * -(-rows // 16) * -(-frames // 16)  # halved four times, rounded up each time
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(size, 512), nn.ReLU())
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(512, 1))
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(size, 512), nn.ReLU(), nn.Dropout(dropout))
+        self.head = nn.Linear(512, 1)
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         check_clip(batch, self.shape, "custom_cnn")

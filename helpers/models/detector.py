@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 
 class Detector(nn.Module):
-    """(batch, *shape) -> (batch,) bona fide log-odds. A family writes `embed` and sets `self.head`.
+    """(batch, *shape) -> (batch,) bona fide log-odds. A family writes `embed` and sets its last layer.
+
+    The last layer, `head`, has one output, or two (spoof, bona fide) whose difference is the answer.
 
     `cam_layer` names the module whose output Grad-CAM looks at (`model.get_submodule(model.cam_layer)`);
     it is empty where there is no picture to explain.
     """
 
     cam_layer: str = ""
-    head: nn.Module
+    head_name: str = "head"  # a published state dict may call it otherwise
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         """(batch, *shape) -> (batch, embedding_size): what the last layer, and one-class losses, look at."""
         raise NotImplementedError
 
     @property
+    def last_layer(self) -> Any:
+        """The layer from the embedding to the answer: an nn.Linear unless somebody replaced it."""
+        return self.get_submodule(self.head_name)
+
+    @property
     def embedding_size(self) -> int:
         """Columns of `embed`'s answer."""
-        head = self.head[-1] if isinstance(self.head, nn.Sequential) else self.head
-        assert isinstance(head, nn.Linear)
-        return head.in_features
+        return self.last_layer.in_features
+
+    def replace_head(self, head: nn.Module) -> None:
+        """Put `head`, (batch, embedding_size) -> (batch, 1 or 2), in the place of the last layer; a loss on
+        angles needs a head of its own."""
+        setattr(self, self.head_name, head)
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """(batch, *shape) -> (batch,), higher = more likely bona fide."""
-        return self.head(self.embed(batch)).squeeze(-1)
+        answer = self.last_layer(self.embed(batch))
+        return answer[:, 1] - answer[:, 0] if answer.shape[1] == 2 else answer[:, 0]
 
 
 def as_image(batch: torch.Tensor) -> torch.Tensor:

@@ -124,7 +124,8 @@ class LfccGmm:
     ) -> None:
         if len(shape) != 2:
             raise ValueError(f"lfcc_gmm reads (coefficients, frames), got a clip of shape {shape}")
-        self.shape, self.max_frames, self.seed, self.device = shape, max_frames, seed, device
+        self.shape: tuple[int, ...] = shape
+        self.max_frames, self.seed, self.device = max_frames, seed, device
         self.bonafide = DiagonalGmm(n_components, n_iterations, seed)
         self.spoof = DiagonalGmm(n_components, n_iterations, seed + 1)
 
@@ -159,16 +160,15 @@ class LfccGmm:
                 arrays[f"{name}_{part}"] = getattr(mixture, part).numpy()
         np.savez(path, shape=np.array(self.shape), **arrays)
 
-    @classmethod
-    def load(cls, path: str | Path) -> LfccGmm:
-        """Read what `save` wrote; no pickle is opened."""
+    def load(self, path: str | Path) -> LfccGmm:
+        """Take over what `save` wrote; no pickle is opened."""
         with np.load(path, allow_pickle=False) as arrays:
-            n_components = len(arrays["bonafide_weights"])
-            model = cls(tuple(int(size) for size in arrays["shape"]), n_components=n_components)
-            for name, mixture in (("bonafide", model.bonafide), ("spoof", model.spoof)):
+            self.shape = tuple(int(size) for size in arrays["shape"])
+            for name, mixture in (("bonafide", self.bonafide), ("spoof", self.spoof)):
+                mixture.n_components = len(arrays[f"{name}_weights"])
                 for part in ("weights", "means", "variances"):
                     setattr(mixture, part, torch.as_tensor(arrays[f"{name}_{part}"]))
-        return model
+        return self
 
     def _frames(self, X: Sequence[np.ndarray] | np.ndarray, indices: np.ndarray) -> np.ndarray:
         """(n, coefficients) float32, at most max_frames, spread evenly over the clips."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -26,30 +28,45 @@ def layer_table(model: nn.Module, shape: Sequence[int], depth: int = 3) -> str:
     return str(table)
 
 
-def milliseconds_per_clip(
-    model: nn.Module, shape: Sequence[int], threads: int = 1, repeats: int = 5
-) -> float:
-    """Median wall-clock milliseconds of one forward pass over one clip, in evaluation mode.
+def milliseconds_per_clip(model: Any, shape: Sequence[int], threads: int = 1, repeats: int = 5) -> float:
+    """Median wall-clock milliseconds for one clip: a network's forward pass in evaluation mode, or a classical
+    detector's `score`.
 
-    `threads` CPU threads for the while; ignored where the model lives on a GPU, which is waited for.
+    `threads` CPU threads for torch and for BLAS; ignored where the network lives on a GPU, which is waited for.
     """
-    device = _device(model)
-    was_training, threads_before = model.training, torch.get_num_threads()
+    from threadpoolctl import threadpool_limits
+
+    if not isinstance(model, nn.Module):
+        clip_array = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
+        with threadpool_limits(threads):
+            return _median_milliseconds(lambda: model.score(clip_array), threads, repeats)
+    device, was_training = _device(model), model.training
     clip = torch.randn(1, *shape, device=device)
-    times = []
+
+    def forward() -> None:
+        model(clip)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
     model.eval()
-    torch.set_num_threads(threads)
     try:
         with torch.inference_mode():
-            for _ in range(repeats + 2):  # the first two warm up
-                started = time.perf_counter()
-                model(clip)
-                if device.type == "cuda":
-                    torch.cuda.synchronize()
-                times.append(1000 * (time.perf_counter() - started))
+            return _median_milliseconds(forward, threads, repeats)
+    finally:
+        model.train(was_training)
+
+
+def _median_milliseconds(call: Callable[[], Any], threads: int, repeats: int) -> float:
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    times = []
+    try:
+        for _ in range(repeats + 2):  # the first two warm up
+            started = time.perf_counter()
+            call()
+            times.append(1000 * (time.perf_counter() - started))
     finally:
         torch.set_num_threads(threads_before)
-        model.train(was_training)
     return statistics.median(times[2:])
 
 

@@ -61,7 +61,8 @@ class Lcnn(Detector):
             self.recurrent.extend(
                 nn.LSTM(size, size // 2, batch_first=True, bidirectional=True) for _ in range(2)
             )
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(size, 1))
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(size, 1)
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         maps = self.blocks(as_image(batch))
@@ -71,4 +72,4 @@ class Lcnn(Detector):
             out = layer(out)[0]
         if len(self.recurrent):
             out = out + columns
-        return out.mean(dim=1)
+        return self.dropout(out.mean(dim=1))

@@ -30,10 +30,11 @@ class _Resnet(Detector):
         rows_and_frames(shape, self.timm_name)
         self.backbone = timm_backbone(self.timm_name, weights)
         freeze_first(self.backbone, frozen)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.backbone.num_features, 1))
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.backbone.num_features, 1)
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
-        return self.backbone(as_image(batch))
+        return self.dropout(self.backbone(as_image(batch)))
 
 
 class Resnet50(_Resnet):

@@ -49,7 +49,8 @@ class SelfSupervised(Detector):
         self.layer_weights = nn.Parameter(torch.zeros(config.num_hidden_layers + 1))
         self.narrow = nn.Sequential(nn.Linear(config.hidden_size, width), nn.ReLU())
         self.pool = AttentiveStatistics(width)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * width, 1))
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(2 * width, 1)
         self.train()
 
     def train(self, mode: bool = True) -> SelfSupervised:
@@ -66,7 +67,7 @@ class SelfSupervised(Detector):
             layers = self.front_end(wave, output_hidden_states=True).hidden_states
         weights = torch.softmax(self.layer_weights, dim=0)
         mixed = (torch.stack(layers, dim=-1) * weights).sum(dim=-1)  # (batch, frames of 20 ms, hidden)
-        return self.pool(self.narrow(mixed).transpose(1, 2))
+        return self.dropout(self.pool(self.narrow(mixed).transpose(1, 2)))
 
 
 def _read_front_end(front_end: str) -> Any:

@@ -70,11 +70,12 @@ class Small(Detector):
         self.narrow = nn.Sequential(nn.Conv1d(channels, width, 1), nn.BatchNorm1d(width), nn.ReLU())
         self.time = nn.Sequential(*[_TimeBlock(width, kernel, 1 + i) for i in range(blocks)])
         self.pool = AttentiveStatistics(width)
-        self.head = nn.Sequential(nn.BatchNorm1d(2 * width), nn.Dropout(dropout), nn.Linear(2 * width, 1))
+        self.end = nn.Sequential(nn.BatchNorm1d(2 * width), nn.Dropout(dropout))
+        self.head = nn.Linear(2 * width, 1)
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         x = as_image(batch)
         if self.centre:
             x = x - x.mean(dim=3, keepdim=True)
         x = self.patches(x).flatten(1, 2)  # (batch, maps * rows / 8, frames / 2), or the rows themselves
-        return self.pool(self.time(self.narrow(x)))
+        return self.end(self.pool(self.time(self.narrow(x))))

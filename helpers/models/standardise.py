@@ -47,11 +47,6 @@ class Standardised(nn.Module):
         return self.network.embed(self.standardise(batch))
 
     @property
-    def head(self) -> nn.Module:
-        """The network's last layer, embedding -> log-odds."""
-        return self.network.head
-
-    @property
     def embedding_size(self) -> int:
         """Columns of `embed`'s answer."""
         return self.network.embedding_size

@@ -41,11 +41,6 @@ class VggLike(Detector):
         check_clip(batch, self.shape, "vgg_like")
         return self.convolutions(batch).flatten(1)
 
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """(batch, 1, 224, 224) -> (batch,) bona fide log-odds."""
-        logits = self.head(self.embed(batch))
-        return logits[:, 1] - logits[:, 0]
-
 
 class Vgg16Features(nn.Module):
     """VGG16 (Simonyan & Zisserman 2015, configuration D) without its classifier, frozen.

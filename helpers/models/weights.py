@@ -27,7 +27,7 @@ def timm_backbone(name: str, weights: str, in_channels: int = 1) -> nn.Module:
         return network
     if not hub_is_near():
         network = timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0)
-        cached = _cached_weights(timm.get_pretrained_cfg(name).hf_hub_id)
+        cached = _cached_weights(getattr(timm.get_pretrained_cfg(name), "hf_hub_id", ""))
         if cached is None:
             raise RuntimeError(no_weights(name))
         load_into(network, read_weights(cached), cached)
@@ -60,7 +60,7 @@ def hub_is_near() -> bool:
     return True
 
 
-def _cached_weights(repository: str) -> str | None:
+def _cached_weights(repository: Any) -> str | None:
     """Path of a repository's weights in the hub's local cache, if an earlier call left them there."""
     from huggingface_hub import try_to_load_from_cache
 
