@@ -103,7 +103,7 @@ def find_parts(folder: Path, entry: Entry, depth: int = MAX_DEPTH) -> list[Path]
         return found
     chosen = [place for place in found if part in (name.lower() for name in place.parts)]
     # A folder named by hand may be the part itself under another name.
-    return chosen or (found if len(found) == 1 and found[0] == folder else [])
+    return chosen or (found[:1] if found[0] == folder else [])
 
 
 def find_root(folder: Path, entry: Entry, depth: int = MAX_DEPTH) -> Path | None:

@@ -1,0 +1,349 @@
+"""Every layout in miniature, with its quirks -> the utterance table; and the counts beside the manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from data_trees import asvspoof, deep_voice, faces, fake_or_real, protocol_csv, real_and_fake, touch, zipped
+
+from helpers.data import CountMismatch, DataError, SourceError, open_dataset
+from helpers.data.deep_voice import speakers_of
+from helpers.data.first_look import attack_table, shared_speakers, speaker_table, split_table
+from helpers.data.manifest import MANIFEST
+from helpers.environment import where_am_i
+
+CORE = ["utterance", "path", "label", "attack", "speaker", "split", "dataset"]
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """The project's own entries without their counts (miniature trees hold fewer), plus what a test adds."""
+
+    def write(**more) -> Path:
+        entries = yaml.safe_load(MANIFEST.read_text())
+        for name in entries:
+            entries[name].pop("counts", None)
+        path = tmp_path / "manifest.yaml"
+        path.write_text(yaml.safe_dump({**entries, **more}))
+        return path
+
+    return write
+
+
+def check_table(table: pd.DataFrame):
+    assert list(table.columns[:7]) == CORE
+    assert table.index.equals(pd.RangeIndex(len(table)))
+    assert set(table["label"]) <= {"bonafide", "spoof"} and set(table["split"]) <= {"train", "dev", "eval"}
+    assert table["utterance"].is_unique and not table[CORE].isna().any().any()
+    assert (table.loc[table["label"] == "bonafide", "attack"] == "-").all()
+    assert (table.loc[table["label"] == "spoof", "attack"] != "-").all()
+    assert all(Path(path).is_absolute() and Path(path).is_file() for path in table["path"] if path)
+
+
+# ---------------------------------------------------------------- ASVspoof
+
+
+@pytest.mark.parametrize("ending", [".flac", ".wav", ".ogg", ".FLAC"])
+def test_asvspoof_la_follows_the_protocol(tmp_path, manifest, ending):
+    asvspoof(tmp_path / "in", ending=ending)
+    opened = open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest())
+    check_table(opened.table)
+    assert len(opened) == 8 and opened.missing.empty
+    # The attack is the fourth column, never the third.
+    assert opened.table["attack"].tolist() == ["-", "A01", "A06", "-", "A02", "-", "A07", "A19"]
+    assert set(opened.asv_scores) == {"dev", "eval"}
+    assert any("4 files beside the protocol" in note for note in opened.notes)
+    assert "environment" not in opened.table
+
+
+def test_asvspoof_pa_keeps_room_and_replay(tmp_path, manifest):
+    asvspoof(tmp_path / "in", "LA")
+    asvspoof(tmp_path / "in", "PA")
+    opened = open_dataset("asvspoof2019_pa", str(tmp_path / "in"), manifest=manifest())
+    check_table(opened.table)
+    assert opened.table["speaker"].str.startswith("PA_").all()
+    assert opened.table["environment"].tolist() == ["aaa", "abc", "bbb", "caa", "ccc", "aab"]
+    assert opened.table["replay"].tolist() == ["-", "AB", "-", "CC", "-", "BA"]
+
+
+def test_missing_recordings_stop_the_run_unless_allowed(tmp_path, manifest, capsys):
+    asvspoof(tmp_path / "in")
+    next((tmp_path / "in").rglob("LA_E_2.flac")).unlink()
+    with pytest.raises(CountMismatch) as caught:
+        open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest())
+    assert "1 files of the protocol are missing (eval 1), such as LA_E_2" in str(caught.value)
+    opened = open_dataset("asvspoof2019_la", str(tmp_path / "in"), allow_mismatch=True, manifest=manifest())
+    assert len(opened) == 7 and opened.missing["utterance"].tolist() == ["LA_E_2"]
+    assert "allowed: " in capsys.readouterr().out
+
+
+def test_counts_are_reported_as_expected_and_found(tmp_path, manifest):
+    asvspoof(tmp_path / "in")
+    with pytest.raises(CountMismatch) as caught:
+        open_dataset("asvspoof2019_la", str(tmp_path / "in"))
+    assert "eval spoof expected 63,882 / found 2" in str(caught.value)
+
+
+def test_all_recordings_missing_is_never_allowed(tmp_path, manifest):
+    asvspoof(tmp_path / "in")
+    for path in (tmp_path / "in").rglob("*.flac"):
+        path.unlink()
+    with pytest.raises(CountMismatch):
+        open_dataset("asvspoof2019_la", str(tmp_path / "in"), allow_mismatch=True, manifest=manifest())
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("LA_0079 LA_T_1 - bonafide", "line 1: 'LA_0079 LA_T_1 - bonafide' is not SPEAKER UTTERANCE"),
+        ("LA_0079 LA_T_1 - A01 fake", "is not SPEAKER UTTERANCE"),
+        ("LA_0079 LA_T_1 A01 - spoof", "label spoof with attack '-'"),
+    ],
+)
+def test_a_strange_protocol_line_is_shown(tmp_path, manifest, line, sentence):
+    asvspoof(tmp_path / "in")
+    touch(next((tmp_path / "in").rglob("*.cm.train.trn.txt")), line.encode())
+    with pytest.raises(DataError) as caught:
+        open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest())
+    assert sentence in str(caught.value)
+
+
+# ---------------------------------------------------------------- Fake-or-Real, own folders
+
+
+def test_fake_or_real_parts_are_told_apart(tmp_path, manifest):
+    fake_or_real(tmp_path / "in")
+    for name, part in (("for_2sec", "for-2seconds"), ("for_norm", "for-norm"), ("for_rerec", "for-rerecorded")):
+        table = open_dataset(name, str(tmp_path / "in"), manifest=manifest()).table
+        check_table(table)
+        assert len(table) == 12 and table["path"].str.contains(f"/{part}/").all()
+        assert table.groupby("split").size().to_dict() == {"train": 4, "dev": 4, "eval": 4}
+
+
+def test_fake_or_real_part_named_directly(tmp_path, manifest):
+    fake_or_real(tmp_path / "in")
+    (tmp_path / "in" / "for-norm" / "for-norm").rename(tmp_path / "unpacked")
+    assert len(open_dataset("for_norm", str(tmp_path / "unpacked"), manifest=manifest())) == 12
+
+
+def test_combined_keeps_each_parts_own_split(tmp_path, manifest):
+    fake_or_real(tmp_path / "in")
+    table = open_dataset("for_combined", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert len(table) == 48 and table["part"].nunique() == 4
+    in_path = table["path"].str.extract(r"/(training|validation|testing)/")[0]
+    words = {"training": "train", "validation": "dev", "testing": "eval"}
+    assert (in_path.map(words) == table["split"]).all()
+
+
+def test_missing_part_is_named(tmp_path, manifest):
+    fake_or_real(tmp_path / "in", {"for-norm": "for-norm"})
+    with pytest.raises(DataError, match="the part for-original was not found"):
+        open_dataset("for_combined", str(tmp_path / "in"), manifest=manifest())
+    with pytest.raises(SourceError, match="is not in it"):
+        open_dataset("for_2sec", str(tmp_path / "in"), manifest=manifest())
+
+
+def test_own_folder_in_any_case_with_a_stratified_split(tmp_path, manifest):
+    real_and_fake(tmp_path / "in", n=20)
+    opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
+    check_table(opened.table)
+    sizes = pd.crosstab(opened.table["split"], opened.table["label"])
+    assert sizes.loc["train"].tolist() == [14, 14] and sizes.loc["eval"].tolist() == [4, 4]
+    again = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
+    pd.testing.assert_frame_equal(opened.table, again.table)
+    other = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest(), options={"seed": 1})
+    assert (other.table["split"] != opened.table["split"]).any() and other.fingerprint != opened.fingerprint
+
+
+def test_own_folder_split_by_subfolder_keeps_speakers_together(tmp_path, manifest):
+    real_and_fake(tmp_path / "in", n=24, speakers=8)
+    table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest(), options={"split": "folder"}).table
+    assert table.groupby("group")["split"].nunique().max() == 1
+    assert (pd.crosstab(table["split"], table["label"]) > 0).all().all()
+
+
+# ---------------------------------------------------------------- a protocol of one's own
+
+
+def test_own_protocol_keeps_its_further_columns(tmp_path, manifest):
+    protocol_csv(tmp_path / "in")
+    opened = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest())
+    check_table(opened.table)
+    assert opened.table["group"].tolist() == ["g"] * 6 and opened.table["attack"][0] == "VITS"
+
+
+def test_own_protocol_inside_a_zip(tmp_path, manifest):
+    zipped(protocol_csv(tmp_path / "in"), tmp_path / "mine.zip")
+    opened = open_dataset("my_zip", str(tmp_path / "mine.zip"), manifest=manifest())
+    assert len(opened) == 6 and opened.root == tmp_path / "work" / "data" / "my_zip"
+
+
+def test_smallest_protocol_is_two_columns(tmp_path, manifest):
+    text = "\ufeffpath;label\n" + "".join(f"flac/u{n}.flac;{'real' if n % 2 else 'Fake'}\n" for n in range(20))
+    protocol_csv(tmp_path / "in", text, n=20)
+    table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert set(table["attack"]) == {"-", "unknown"} and set(table["speaker"]) == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("path,label\nflac/u0.flac,maybe\n", "line 2: label 'maybe' is neither bonafide nor spoof"),
+        ("path,label\nflac/u0.flac,1\n", 'say `labels: {"1": bonafide, "0": spoof}`'),
+        ("file,label\nflac/u0.flac,spoof\n", "has no column 'path'"),
+        ("path,label,split\nflac/u0.flac,spoof,trian\n", "split 'trian' is none of train, dev, eval"),
+        ("path,label\nflac/u0.flac,spoof\nflac/u0.flac,spoof\n", "more than once"),
+        ("path,label\n", "no lines"),
+    ],
+)
+def test_mistakes_in_a_protocol_are_shown_with_their_line(tmp_path, manifest, text, sentence):
+    protocol_csv(tmp_path / "in", text)
+    with pytest.raises(DataError) as caught:
+        open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest())
+    assert sentence in str(caught.value)
+
+
+def test_columns_and_labels_of_others_can_be_translated(tmp_path, manifest):
+    lines = [f"flac/u{n}.flac,{n % 2},{('train', 'dev', 'eval')[n // 2]}" for n in range(6)]
+    protocol_csv(tmp_path / "in", "\n".join(["wav,target,fold", *lines]))
+    options = {"columns": {"path": "wav", "label": "target", "split": "fold"}, "labels": {1: "bonafide", 0: "spoof"}}
+    table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options=options).table
+    assert table["label"].tolist() == ["spoof", "bonafide"] * 3
+
+
+# ---------------------------------------------------------------- DEEP-VOICE
+
+
+def test_recording_names_tell_source_and_target():
+    assert speakers_of("Obama-to-Biden") == ("obama", "biden")
+    assert speakers_of("biden-original") == ("biden", "biden")
+
+
+def test_deep_voice_speakers_are_disjoint_in_source_and_target(tmp_path, manifest):
+    deep_voice(tmp_path / "in")
+    options = {"segment_seconds": 0.3}
+    opened = open_dataset("deep_voice_audio", str(tmp_path / "in"), manifest=manifest(), options=options)
+    check_table(opened.table)
+    heard = {
+        split: set(part["source_speaker"]) | set(part["target_speaker"]) for split, part in opened.table.groupby("split")
+    }
+    assert heard["train"].isdisjoint(heard["dev"] | heard["eval"]) and heard["dev"].isdisjoint(heard["eval"])
+    # 4 + 2 + 2 speakers: each set keeps its n reals and n (n - 1) conversions, two pieces each.
+    assert len(opened) == 2 * (4 + 12 + 2 + 2 + 2 + 2)
+    assert set(opened.table["split_scheme"]) == {"speaker_disjoint"}
+    assert any("left out" in note for note in opened.notes)
+
+
+@pytest.mark.parametrize("scheme", ["recording", "source_speaker", "random"])
+def test_deep_voice_other_schemes_are_named(tmp_path, manifest, scheme):
+    deep_voice(tmp_path / "in")
+    options = {"segment_seconds": 0.3, "split": scheme}
+    table = open_dataset("deep_voice_audio", str(tmp_path / "in"), manifest=manifest(), options=options).table
+    assert len(table) == 128 and set(table["split_scheme"]) == {scheme}
+    assert (pd.crosstab(table["split"], table["label"]) > 0).all().all()
+    if scheme != "random":
+        column = scheme if scheme == "source_speaker" else "recording"
+        assert table.groupby(column)["split"].nunique().max() == 1
+
+
+def test_deep_voice_counts_recordings(tmp_path):
+    deep_voice(tmp_path / "in")
+    opened = open_dataset("deep_voice_audio", str(tmp_path / "in"), options={"segment_seconds": 0.3})
+    assert opened.counts["expected"].tolist() == opened.counts["found"].tolist() == [8, 56]
+    next((tmp_path / "in").rglob("biden-original.wav")).unlink()
+    with pytest.raises(CountMismatch, match="all bonafide expected 8 / found 7"):
+        open_dataset("deep_voice_audio", str(tmp_path / "in"))
+
+
+def test_deep_voice_table_knows_only_the_random_split(tmp_path, manifest):
+    deep_voice(tmp_path / "in")
+    opened = open_dataset("deep_voice_table", str(tmp_path / "in"), manifest=manifest())
+    assert len(opened) == 40 and (opened.table["path"] == "").all() and "chroma_stft" in opened.table
+    assert opened.table["rms"].tolist() == list(range(40))
+    with pytest.raises(DataError, match="do not tell"):
+        open_dataset("deep_voice_table", str(tmp_path / "in"), manifest=manifest(), options={"split": "recording"})
+
+
+# ---------------------------------------------------------------- faces
+
+
+def test_faces_carry_difficulty_and_what_was_pasted(tmp_path, manifest):
+    faces(tmp_path / "in")
+    table = open_dataset("real_fake_faces", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert table["group"].value_counts().to_dict() == {"-": 10, "easy": 4, "mid": 3, "hard": 3}
+    one = table[table["utterance"].str.endswith("easy_0_0110")].iloc[0]
+    assert one["pasted"] == "right_eye nose" and one["attack"] == "easy"
+
+
+def test_plain_face_folders(tmp_path, manifest):
+    for kind in ("real", "fake"):
+        for number in range(6):
+            touch(tmp_path / "in" / kind / f"{kind}_{number}.JPG")
+    assert len(open_dataset("real_fake_faces", str(tmp_path / "in"), manifest=manifest())) == 12
+
+
+# ---------------------------------------------------------------- where the data are looked for
+
+
+def kaggle_place(tmp_path):
+    (tmp_path / "kaggle" / "working").mkdir(parents=True)
+    return where_am_i({"KAGGLE_KERNEL_RUN_TYPE": "Batch", "HELPERS_WORK": str(tmp_path / "work")}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "mount", ["asvpoof-2019-dataset", "datasets/awsaf49/asvpoof-2019-dataset", "somebodys-own-upload/deeper"]
+)
+def test_attached_kaggle_input_is_used_in_place(tmp_path, manifest, mount, capsys):
+    place = kaggle_place(tmp_path)
+    asvspoof(tmp_path / "kaggle" / "input" / mount)
+    opened = open_dataset("asvspoof2019_la", place=place, manifest=manifest())
+    assert len(opened) == 8 and opened.root.is_relative_to(tmp_path / "kaggle" / "input")
+    said = capsys.readouterr().out
+    assert "used in place" in said and "not attached" in said or mount == "asvpoof-2019-dataset"
+    assert not (tmp_path / "work").exists()
+
+
+def test_zip_on_drive_is_staged(tmp_path, manifest, capsys):
+    place = where_am_i({"COLAB_RELEASE_TAG": "1", "HELPERS_WORK": str(tmp_path / "work")}, tmp_path)
+    archive = zipped(asvspoof(tmp_path / "tree"), tmp_path / "content/drive/MyDrive/data/asvspoof2019_la.zip")
+    opened = open_dataset("asvspoof2019_la", place=place, manifest=manifest())
+    assert len(opened) == 8 and opened.root == tmp_path / "work" / "data" / "asvspoof2019_la"
+    assert str(archive) in capsys.readouterr().out
+
+
+def test_a_path_named_by_the_user_is_never_passed_over(tmp_path, manifest):
+    place = kaggle_place(tmp_path)
+    asvspoof(tmp_path / "kaggle" / "input" / "asvpoof-2019-dataset")
+    with pytest.raises(SourceError, match="there is nothing at"):
+        open_dataset("asvspoof2019_la", str(tmp_path / "typo"), place=place, manifest=manifest())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="a folder ending in _LA_cm_protocols is not in it"):
+        open_dataset("asvspoof2019_la", str(tmp_path / "empty"), place=place, manifest=manifest())
+    touch(tmp_path / "notes.txt")
+    with pytest.raises(SourceError, match="not a .zip"):
+        open_dataset("asvspoof2019_la", str(tmp_path / "notes.txt"), place=place, manifest=manifest())
+
+
+def test_own_data_without_a_path_asks_for_one(manifest):
+    with pytest.raises(SourceError, match="give its path as `source`"):
+        open_dataset("my_folder", manifest=manifest())
+
+
+# ---------------------------------------------------------------- first look
+
+
+def test_first_look_tables(tmp_path, manifest):
+    asvspoof(tmp_path / "in")
+    table = open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest()).table
+    look = split_table(table)
+    assert look.loc["train", ["bonafide", "spoof", "attacks"]].tolist() == [1, 2, 2]
+    assert attack_table(table).loc["A07"].tolist() == [0, 0, 1]
+    assert speaker_table(table).loc["LA_0079", "splits"] == "train"
+    assert shared_speakers(table) == []
+    assert shared_speakers(table.assign(speaker="same")) == ["same"]

@@ -1,0 +1,264 @@
+"""Staging: whole or not at all, whatever happens."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from data_trees import protocol_csv, touch, zipped
+
+from helpers.data import SourceError, StagingError, pack_results, stage
+from helpers.data import staging as staging_module
+from helpers.data.bench import bench_staging
+from helpers.data.manifest import PROJECT, Entry
+from helpers.data.sources import Source
+from helpers.data.staging import MARK
+
+
+def entry(**fields) -> Entry:
+    return Entry(**{"name": "mine", "title": "Mine", "source": "zip", "layout": "protocol_csv", **fields})
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MARK)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return zipped(protocol_csv(tmp_path / "tree"), tmp_path / "mine.zip")
+
+
+def test_staged_files_are_the_archives(tmp_path, archive):
+    root = stage(Source("zip", archive), entry(), tmp_path / "data")
+    assert root == tmp_path / "data" / "mine"
+    assert content(root) == content(tmp_path / "tree")
+    assert leftovers(tmp_path / "data") == ["mine"]
+
+
+def test_unpacked_source_is_used_in_place(tmp_path):
+    assert stage(Source("folder", tmp_path), entry(), tmp_path / "data") == tmp_path
+    assert not (tmp_path / "data").exists()
+
+
+def test_second_call_returns_at_once(tmp_path, archive, monkeypatch):
+    root = stage(Source("zip", archive), entry(), tmp_path / "data")
+    monkeypatch.setattr(staging_module, "_unpack_beside", lambda *_: pytest.fail("staged twice"))
+    assert stage(Source("zip", archive), entry(), tmp_path / "data") == root
+
+
+def test_changed_archive_is_staged_anew(tmp_path, archive):
+    stage(Source("zip", archive), entry(), tmp_path / "data")
+    touch(tmp_path / "tree" / "more.txt")
+    os.remove(tmp_path / "tree" / "flac" / "u0.flac")
+    zipped(tmp_path / "tree", archive)
+    assert content(stage(Source("zip", archive), entry(), tmp_path / "data")) == content(tmp_path / "tree")
+
+
+def test_checksum_is_compared_and_named(tmp_path, archive):
+    right = hashlib.sha256(archive.read_bytes()).hexdigest()
+    with pytest.raises(StagingError) as caught:
+        stage(Source("zip", archive), entry(sha256="41" * 32), tmp_path / "data")
+    assert f"mine.zip has sha256 {right[:8]}…, the manifest says 41414141…: download it again" in str(caught.value)
+    assert leftovers(tmp_path / "data") == []
+    root = stage(Source("zip", archive), entry(sha256=right), tmp_path / "data")
+    os.utime(archive)  # a fresh clone changes the time, not the archive
+    before = (root / MARK).stat().st_mtime_ns
+    assert (stage(Source("zip", archive), entry(sha256=right), tmp_path / "data") / MARK).stat().st_mtime_ns == before
+
+
+def test_only_the_wanted_part_is_unpacked(tmp_path):
+    for name in ("LA/LA/a.txt", "PA/PA/b.txt"):
+        touch(tmp_path / "tree" / name)
+    both = zipped(tmp_path / "tree", tmp_path / "both.zip")
+    only = entry(layout="asvspoof", options={"members": ["LA/"]})
+    assert list(content(stage(Source("zip", both), only, tmp_path / "data"))) == ["LA/LA/a.txt"]
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "a/../../evil.txt", "/evil.txt", "C:/evil.txt", "a\\..\\..\\evil.txt"])
+def test_name_that_leaves_the_folder_is_refused_before_anything_is_written(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as packed:
+        packed.writestr("good.txt", "good")
+        packed.writestr(name, "evil")
+    with pytest.raises(StagingError, match="leaves its folder"):
+        stage(Source("zip", tmp_path / "bad.zip"), entry(), tmp_path / "data")
+    assert leftovers(tmp_path / "data") == [] and not list(tmp_path.rglob("evil.txt"))
+
+
+def test_link_is_refused(tmp_path):
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as packed:
+        packed.writestr(link, "/etc/passwd")
+    with pytest.raises(StagingError, match="a link"):
+        stage(Source("zip", tmp_path / "bad.zip"), entry(), tmp_path / "data")
+
+
+def test_zip_cut_in_the_middle_is_refused(tmp_path, archive):
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    with pytest.raises(StagingError, match="cut off or not a zip"):
+        stage(Source("zip", archive), entry(), tmp_path / "data")
+    assert leftovers(tmp_path / "data") == []
+
+
+def test_zip_with_damaged_bytes_leaves_no_folder(tmp_path, archive):
+    damaged = bytearray(archive.read_bytes())
+    middle = len(damaged) // 3
+    damaged[middle : middle + 40] = bytes(40)
+    archive.write_bytes(damaged)
+    with pytest.raises(StagingError, match="damaged"):
+        stage(Source("zip", archive), entry(), tmp_path / "data")
+    assert not (tmp_path / "data" / "mine").exists()
+
+
+def test_source_not_here_asks_for_the_download(tmp_path):
+    with pytest.raises(SourceError, match="download it first"):
+        stage(Source("download"), entry(), tmp_path / "data")
+
+
+# ---------------------------------------------------------------- room
+
+
+def test_room_is_checked_before_the_copy(tmp_path, archive, monkeypatch):
+    monkeypatch.setattr(staging_module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    with pytest.raises(StagingError, match="needs .* where 1 kB are free"):
+        stage(Source("zip", archive), entry(), tmp_path / "data")
+    assert leftovers(tmp_path / "data") == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 2 MB, where mounting is allowed."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small tmpfs is not allowed here")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_archive_on_another_disk_is_copied_and_the_copy_removed(small_disk, tmp_path, archive):
+    root = stage(Source("zip", archive), entry(), small_disk / "data")
+    assert content(root) == content(tmp_path / "tree")
+    assert leftovers(small_disk / "data") == ["mine"]
+
+
+def test_full_disk_is_said_and_nothing_half_is_left(small_disk, tmp_path, monkeypatch):
+    for number in range(6):
+        touch(tmp_path / "tree" / f"{number}.bin", os.urandom(300_000))
+    archive = zipped(tmp_path / "tree", tmp_path / "mine.zip")
+    with pytest.raises(StagingError, match="needs 4 MB .* where 2 MB are free"):
+        stage(Source("zip", archive), entry(), small_disk / "data")
+    # Somebody else fills the disk after the check.
+    monkeypatch.setattr(staging_module, "check_room", lambda *_: None)
+    with pytest.raises(StagingError, match="the disk filled up while mine was staged"):
+        stage(Source("zip", archive), entry(), small_disk / "data")
+    assert not (small_disk / "data" / "mine").exists()
+
+
+def test_full_disk_without_a_mount(tmp_path, archive, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(staging_module.shutil, "copyfileobj", full)
+    with pytest.raises(StagingError, match="the disk filled up"):
+        stage(Source("zip", archive), entry(), tmp_path / "data")
+    assert all(name.endswith(".part") for name in leftovers(tmp_path / "data"))
+    monkeypatch.undo()
+    assert content(stage(Source("zip", archive), entry(), tmp_path / "data")) == content(tmp_path / "tree")
+
+
+# ---------------------------------------------------------------- interruptions
+
+STAGE = """
+import sys, time
+from pathlib import Path
+from helpers.data import staging
+from helpers.data.manifest import Entry
+from helpers.data.sources import Source
+real = staging.shutil.copyfileobj
+def slowly(*arguments):
+    time.sleep(0.004)
+    real(*arguments)
+staging.shutil.copyfileobj = slowly
+print("begun", flush=True)
+entry = Entry(name="mine", title="Mine", source="zip", layout="protocol_csv")
+staging.stage(Source("zip", Path(sys.argv[1])), entry, Path(sys.argv[2]))
+"""
+
+
+def test_interrupted_staging_leaves_only_part_files_and_a_rerun_ends_complete(tmp_path):
+    """kill -9 at random moments, each on top of the ruins of the last."""
+    for number in range(60):
+        touch(tmp_path / "tree" / f"clips/{number}.bin", os.urandom(20_000))
+    archive = zipped(tmp_path / "tree", tmp_path / "mine.zip")
+    data, wanted = tmp_path / "data", content(tmp_path / "tree")
+    moments = random.Random(0)
+    killed_inside = 0
+    for _ in range(8):
+        child = subprocess.Popen(
+            [sys.executable, "-c", STAGE, archive, data], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None and child.stdout.readline() == "begun\n"
+        time.sleep(moments.uniform(0, 0.25))
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        names = leftovers(data) if data.exists() else []
+        if (data / "mine").exists():
+            assert content(data / "mine") == wanted  # a final name is whole
+        else:
+            assert all(name.endswith(".part") for name in names)
+            killed_inside += "mine.part" in names
+    assert killed_inside >= 2
+    assert content(stage(Source("zip", archive), entry(), data)) == wanted
+    assert leftovers(data) == ["mine"]
+
+
+def test_two_at_once_stage_once(tmp_path):
+    for number in range(40):
+        touch(tmp_path / "tree" / f"{number}.bin", os.urandom(20_000))
+    archive = zipped(tmp_path / "tree", tmp_path / "mine.zip")
+    command = [sys.executable, "-c", STAGE, archive, tmp_path / "data"]
+    both = [subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [child.communicate(timeout=30)[0] for child in both]
+    assert [child.returncode for child in both] == [0, 0]
+    assert sum("staged mine" in words for words in said) == 1
+    assert content(tmp_path / "data" / "mine") == content(tmp_path / "tree")
+
+
+# ---------------------------------------------------------------- the way back, and the benchmark
+
+
+def test_results_go_back_as_one_uncompressed_zip(tmp_path):
+    protocol_csv(tmp_path / "runs")
+    touch(tmp_path / "runs" / "half.part")
+    archive = pack_results(tmp_path / "runs", tmp_path / "runs" / "results.zip")
+    with zipfile.ZipFile(archive) as packed:
+        assert {info.compress_type for info in packed.infolist()} == {zipfile.ZIP_STORED}
+        assert "protocol.csv" in packed.namelist() and "half.part" not in packed.namelist()
+        assert "results.zip" not in packed.namelist()
+    with pytest.raises(StagingError, match="no folder"):
+        pack_results(tmp_path / "nothing", tmp_path / "r.zip")
+
+
+def test_benchmark_says_what_it_assumed(capsys):
+    found = bench_staging(n_files=30, file_bytes=20_000, latency_ms=10)
+    said = capsys.readouterr().out
+    assert "assumed: 10 ms for each file" in said
+    # The latency alone costs file-by-file reading 30 x 10 ms.
+    assert found["seconds"][0] > 0.3 > found["seconds"][1]
