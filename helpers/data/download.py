@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 ATTEMPTS = 6  # in a row without one new byte
 PAUSE = 2.0  # seconds after the first broken attempt, doubled after each further one
 TIMEOUT = (20, 90)  # seconds to connect, seconds without a byte
-BLOCK = 2**20  # bytes
+BLOCK = 2**16  # bytes; what a broken connection had given of the current block is lost
+NO_CONNECTION = "no connection"
+REASONS = {  # by the name of the exception in requests
+    "ConnectionError": NO_CONNECTION,
+    "ConnectTimeout": NO_CONNECTION,
+    "ProxyError": NO_CONNECTION,
+    "ReadTimeout": "no answer",
+    "ChunkedEncodingError": "the transfer broke off",
+}
 TOKEN_PAGE = "https://www.kaggle.com/settings"
 
 
@@ -106,13 +114,13 @@ def _fetch(client: Any, entry: Entry, archive: Path, place: Place | None) -> Non
                 raise SourceError(_refusal(entry, status)) from None
             reason = f"Kaggle answers {status}"
         except (requests.exceptions.RequestException, _CutOff) as error:
-            reason = str(error) if isinstance(error, _CutOff) else type(error).__name__
+            reason = str(error) if isinstance(error, _CutOff) else REASONS.get(type(error).__name__, str(error))
         after = part.stat().st_size if part.is_file() else 0
         failed, pause = (0, PAUSE) if after > before else (failed + 1, pause * 2)
-        if failed >= ATTEMPTS or (failed and not after and _never_connected(reason)):
+        if failed >= ATTEMPTS or (reason == NO_CONNECTION and not after):
             raise SourceError(
                 _no_connection(entry, place)
-                if _never_connected(reason)
+                if reason == NO_CONNECTION
                 else f"{entry.name}: {reason}, {ATTEMPTS} times in a row; {in_units(after)} are kept, try again later"
             )
         print(f"download {entry.name}: {reason}; going on from {in_units(after)} in {pause:.0f} s")
@@ -205,10 +213,6 @@ def _is_connection_error(error: BaseException) -> bool:
     import requests
 
     return isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout)
-
-
-def _never_connected(reason: str) -> bool:
-    return reason in ("ConnectionError", "ConnectTimeout", "SSLError", "ProxyError")
 
 
 def _no_connection(entry: Entry, place: Place | None) -> str:
