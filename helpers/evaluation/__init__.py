@@ -1,0 +1,4 @@
+"""What a run's scores are worth. Reads score files and run folders only."""
+from helpers.evaluation.summary import summarise
+
+__all__ = ["summarise"]

@@ -1,0 +1,175 @@
+"""How sure a rate is: bootstrap intervals, the paired difference of two models, several seeds as mean and range."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from helpers.metrics import ErrorCurve, checked
+
+ROUNDS = 1000
+LEVEL = 0.95
+UNKNOWN_SPEAKER = {"", "-", "nan", "none", "unknown"}
+
+
+class Ranking:
+    """The sorted order of some rows of a score table: `eer(weights)` of a resample costs two cumulative sums."""
+
+    def __init__(self, scores, is_bonafide, rows=None):
+        scores, is_bonafide = checked(scores), np.asarray(is_bonafide, dtype=bool)
+        rows = np.arange(scores.size) if rows is None else np.asarray(rows)
+        curve = ErrorCurve(scores[rows][is_bonafide[rows]], scores[rows][~is_bonafide[rows]])
+        # Bona fide first on ties, as in the curve.
+        self.rows = rows[np.lexsort((~is_bonafide[rows], scores[rows]))]
+        self.is_bonafide = curve.is_bonafide
+        self.ends = curve.kept[1:] - 1 if curve.kept.size <= curve.order.size else None
+        self.fewest = min(curve.n_bonafide, curve.n_spoof)
+
+    def eer(self, weights: np.ndarray | None = None) -> float:
+        """Tie-safe EER of the rows taken `weights` times each; NaN where a class has no weight left."""
+        weights = np.ones(self.rows.size) if weights is None else weights[self.rows]
+        total = np.cumsum(weights)
+        bonafide = np.cumsum(np.where(self.is_bonafide, weights, 0))
+        n_bonafide, n_spoof = bonafide[-1], total[-1] - bonafide[-1]
+        if not (n_bonafide and n_spoof):
+            return float("nan")
+        if self.ends is not None:
+            total, bonafide = total[self.ends], bonafide[self.ends]
+        miss = bonafide / n_bonafide
+        false_alarm = 1 - (total - bonafide) / n_spoof
+        best = int(np.argmin(np.abs(miss - false_alarm)))
+        if miss[best] + false_alarm[best] == 0 or abs(miss[best] - false_alarm[best]) < 1:
+            return float(miss[best] + false_alarm[best]) / 2
+        return 0.5  # every point is as uneven as "accept all": one tie holds everything
+
+
+def speaker_codes(table: pd.DataFrame) -> np.ndarray | None:
+    """One number a speaker, each utterance of an unknown speaker its own; None where fewer than five are known."""
+    if "speaker" not in table:
+        return None
+    names = table["speaker"].astype("string").str.strip()
+    known = ~(names.isna() | names.str.lower().isin(UNKNOWN_SPEAKER)).to_numpy(dtype=bool)
+    codes, found = pd.factorize(names.where(known))
+    if len(found) < 5:
+        return None
+    codes = codes.copy()
+    codes[~known] = len(found) + np.arange(int((~known).sum()))
+    return codes
+
+
+def resamples(is_bonafide, speakers=None, rounds: int = ROUNDS, seed: int = 0) -> Iterator[np.ndarray]:
+    """Yield `rounds` arrays of weights (how often each row is drawn), the same for the same seed.
+
+    Without speakers each class is resampled by itself; with them whole speakers are drawn, because utterances of
+    one person succeed and fail together. A draw without both classes is drawn again.
+    """
+    is_bonafide = np.asarray(is_bonafide, dtype=bool)
+    rng = np.random.default_rng(seed)
+    bonafide, spoof = np.flatnonzero(is_bonafide), np.flatnonzero(~is_bonafide)
+    n_speakers = 0 if speakers is None else int(np.max(speakers)) + 1
+    done = 0
+    while done < rounds:
+        if speakers is None:
+            weights = np.empty(is_bonafide.size, dtype=np.float64)
+            for rows in (bonafide, spoof):
+                weights[rows] = np.bincount(rng.integers(0, rows.size, rows.size), minlength=rows.size)
+        else:
+            drawn = np.bincount(rng.integers(0, n_speakers, n_speakers), minlength=n_speakers)
+            weights = drawn[speakers].astype(np.float64)
+            if not (weights[bonafide].any() and weights[spoof].any()):
+                continue
+        done += 1
+        yield weights
+
+
+def percentile_interval(values, level: float = LEVEL) -> list[float]:
+    """The middle `level` of the values that exist, [low, high]."""
+    values = np.asarray(values, dtype=float)
+    values = values[~np.isnan(values)]
+    tail = 50 * (1 - level)
+    return [float(v) for v in np.percentile(values, [tail, 100 - tail])]
+
+
+def eer_interval_of(rate: float, values, fewest: int, level: float = LEVEL) -> list[float]:
+    """Percentile interval; a rate of 0 still has the upper end that `fewest` trials without an error allow.
+
+    No resample of a perfect separation holds an error, so the bootstrap alone would claim certainty.
+    """
+    low, high = percentile_interval(values, level)
+    certain = 1 - ((1 - level) / 2) ** (1 / fewest)
+    if rate == 0:
+        high = max(high, certain)
+    if rate == 1:
+        low = min(low, 1 - certain)
+    return [low, high]
+
+
+def eer_interval(table: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, level: float = LEVEL) -> list[float]:
+    """[low, high] of the pooled EER of a score table, by speaker where at least five are known."""
+    is_bonafide = (table["label"] == "bonafide").to_numpy()
+    ranking = Ranking(table["score"], is_bonafide)
+    draws = resamples(is_bonafide, speaker_codes(table), rounds, seed)
+    return eer_interval_of(ranking.eer(), [ranking.eer(w) for w in draws], ranking.fewest, level)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """EER of the first model less that of the second, on the same resamples of the same utterances."""
+    first: str
+    second: str
+    difference: float      # below 0: the first is better
+    interval: list[float]
+    n: int                 # utterances that both scored
+    verdict: str           # a sentence
+
+    @property
+    def decided(self) -> bool:
+        return self.interval[0] > 0 or self.interval[1] < 0
+
+    def to_dict(self) -> dict:
+        return asdict(self) | {"decided": self.decided}
+
+
+def paired_difference(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str] = ("A", "B"),
+                      rounds: int = ROUNDS, seed: int = 0, level: float = LEVEL) -> Difference:
+    """Paired bootstrap of two score tables over the utterances that both hold.
+
+    ValueError where labels disagree or nothing is shared. Different draws of the training seed are not part of
+    this interval: two runs of one model may differ by a point of EER on the same list.
+    """
+    shared = first.merge(second[["utterance", "label", "score"]], on="utterance", suffixes=("", "_second"),
+                         validate="one_to_one")
+    if shared.empty:
+        raise ValueError(f"{names[0]} and {names[1]} share no utterance: they cannot be compared")
+    wrong = int((shared["label"] != shared["label_second"]).sum())
+    if wrong:
+        raise ValueError(f"{names[0]} and {names[1]} disagree about the label of {wrong} utterances")
+    is_bonafide = (shared["label"] == "bonafide").to_numpy()
+    one = Ranking(shared["score"], is_bonafide)
+    other = Ranking(shared["score_second"], is_bonafide)
+    values = [one.eer(w) - other.eer(w) for w in resamples(is_bonafide, speaker_codes(shared), rounds, seed)]
+    difference = one.eer() - other.eer()
+    low, high = percentile_interval(values, level)
+    if high < 0:
+        verdict = f"{names[0]} is better than {names[1]}"
+    elif low > 0:
+        verdict = f"{names[1]} is better than {names[0]}"
+    else:
+        verdict = f"cannot tell {names[0]} from {names[1]}"
+    return Difference(names[0], names[1], difference, [low, high], len(shared), verdict)
+
+
+def over_seeds(values: Sequence[float]) -> dict:
+    """Mean and range of one figure over several seeds: {mean, low, high, n}."""
+    array = np.asarray(list(values), dtype=float)
+    if not array.size:
+        raise ValueError("no seeds to average")
+    return {"mean": float(array.mean()), "low": float(array.min()), "high": float(array.max()), "n": int(array.size)}
+
+
+def interval_of(statistic: Callable[[np.ndarray], float], is_bonafide, speakers=None, rounds: int = ROUNDS,
+                seed: int = 0, level: float = LEVEL) -> list[float]:
+    """Bootstrap interval of any figure that can be computed from weights, such as a weighted accuracy."""
+    return percentile_interval([statistic(w) for w in resamples(is_bonafide, speakers, rounds, seed)], level)

@@ -1,0 +1,159 @@
+"""A score table -> the metrics section of a run: thresholds from dev, rates and intervals on every split."""
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from helpers.evaluation.intervals import (
+    ROUNDS, Ranking, eer_interval_of, interval_of, percentile_interval, resamples, speaker_codes)
+from helpers.evaluation.scores import check_scores
+from helpers.metrics import (
+    BAYES_THRESHOLD, LA2019_EVAL, MISS_WEIGHT, FALSE_ALARM_WEIGHT, AsvErrors, ErrorCurve, classification, measures,
+    refuse_wrong_polarity)
+
+LA_CONSTANTS = "ASV error rates of ASVspoof 2019 LA eval"
+MOST_SPEAKERS = 200
+
+
+def summarise(scores: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, asv: AsvErrors | None = None,
+              name: str = "these scores", polarity: str = "refuse") -> dict:
+    """`utterance, attack, label, split, score` (+ `speaker`, `group`) -> {"dev": {...}, "eval": {...}}.
+
+    Thresholds are chosen on dev and applied to every split; without a dev split each split's own EER threshold
+    is used and `threshold_from` says so. t-DCF appears where the attacks have ASVspoof names (A07) or `asv` is given.
+    A pooled EER above 50 % on dev (or on the only split) raises PolarityError; polarity="note" writes it into
+    `remarks` instead (for smoke runs that have hardly trained).
+    """
+    if "split" not in scores:
+        scores = scores.assign(split="eval")
+    chosen = thresholds(scores[scores["split"] == "dev"]) if (scores["split"] == "dev").any() else None
+    deciding = "dev" if chosen else None
+    found = {}
+    for split in [s for s in ("train", "dev", "eval") if (scores["split"] == s).any()]:
+        table = check_scores(scores[scores["split"] == split], f"{name}, {split}")
+        section = summarise_split(table, chosen, rounds, seed, asv)
+        if section["eer"] > 0.5:
+            if polarity == "refuse" and split == (deciding or split):
+                refuse_wrong_polarity(section["eer"], f"{name}, {split}")
+            section["remarks"].append(f"EER {100 * section['eer']:.1f} % on {split} is above 50 %: worse than guessing")
+        found[split] = section
+    if not found:
+        raise ValueError(f"{name}: no rows of the splits train, dev or eval")
+    return found
+
+
+def thresholds(dev: pd.DataFrame) -> dict[str, float]:
+    """Operating points chosen on dev: where errors are equal, where the ASVspoof 5 cost is least, and where at
+    most one spoof in a hundred passes."""
+    curve = ErrorCurve(*by_class(dev))
+    point = int(np.flatnonzero(curve.false_alarm[curve.kept] <= 0.01)[0])
+    return {"equal_error": curve.eer()[1],
+            "min_dcf": curve.min_cost(0.0, MISS_WEIGHT, FALSE_ALARM_WEIGHT)[1],
+            "false_alarm_1_percent": curve.threshold(int(curve.kept[point]))}
+
+
+def summarise_split(table: pd.DataFrame, chosen: dict[str, float] | None = None, rounds: int = ROUNDS,
+                    seed: int = 0, asv: AsvErrors | None = None) -> dict:
+    """One split's figures; `chosen` are thresholds from elsewhere (dev)."""
+    is_bonafide = (table["label"] == "bonafide").to_numpy()
+    scores = table["score"].to_numpy(dtype=float)
+    known_asv = asv or (LA2019_EVAL if asvspoof_names(table) else None)
+    section: dict = measures(*by_class(table), known_asv)
+    if known_asv is not None:
+        section["asv"] = LA_CONSTANTS if asv is None else "ASV error rates of the given scores"
+    section["n_bonafide"], section["n_spoof"] = int(is_bonafide.sum()), int((~is_bonafide).sum())
+
+    threshold = chosen["equal_error"] if chosen else section["eer_threshold"]
+    section["threshold"], section["threshold_from"] = threshold, "dev" if chosen else "this split"
+    section |= classification(scores, table["label"].to_numpy(), threshold)
+    points = dict(chosen) if chosen else thresholds(table)
+    points["bayes"] = BAYES_THRESHOLD
+    section["operating_points"] = {
+        name: {"threshold": value, "miss": float(np.mean(scores[is_bonafide] < value)),
+               "false_alarm": float(np.mean(scores[~is_bonafide] >= value))} for name, value in points.items()}
+
+    # One set of resamples serves the pooled rate, every attack and their mean.
+    speakers = speaker_codes(table)
+    attacks = attack_rows(table)
+    pooled = Ranking(scores, is_bonafide)
+    rankings = {attack: Ranking(scores, is_bonafide, rows) for attack, rows in attacks.items()}
+    said_right = (scores >= threshold) == is_bonafide
+    pooled_draws, attack_draws, accuracy_draws = [], [], []
+    for weights in resamples(is_bonafide, speakers, rounds, seed):
+        pooled_draws.append(pooled.eer(weights))
+        attack_draws.append([ranking.eer(weights) for ranking in rankings.values()])
+        accuracy_draws.append(float(weights @ said_right) / float(weights.sum()))
+    section["eer_interval"] = eer_interval_of(section["eer"], pooled_draws, pooled.fewest)
+    section["accuracy_interval"] = percentile_interval(accuracy_draws)
+    section["resampled_by"] = "utterance" if speakers is None else "speaker"
+    section["per_attack"] = per_attack(table, rankings, np.array(attack_draws), said_right)
+    if rankings:
+        rates = [ranking.eer() for ranking in rankings.values()]
+        with np.errstate(invalid="ignore"):
+            mean_draws = np.array([np.mean([v for v in row if v == v]) for row in attack_draws])
+        section["mean_attack_eer"] = float(np.mean(rates))
+        section["mean_attack_eer_interval"] = percentile_interval(mean_draws)
+    for column in ("speaker", "group"):
+        groups = per_group(table, column, threshold)
+        if groups:
+            section[f"per_{column}"] = groups
+    section["remarks"] = []
+    return section
+
+
+def by_class(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """(bona fide scores, spoof scores) of a score table."""
+    scores, bonafide = table["score"].to_numpy(dtype=float), (table["label"] == "bonafide").to_numpy()
+    return scores[bonafide], scores[~bonafide]
+
+
+def asvspoof_names(table: pd.DataFrame) -> bool:
+    """True where every spoof bears an attack name of ASVspoof 2019 LA, A01 to A19."""
+    names = table.loc[table["label"] == "spoof", "attack"].astype(str)
+    return bool(len(names)) and bool(names.str.fullmatch(r"A(0[1-9]|1\d)").all())
+
+
+def attack_rows(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """attack -> positions of its spoofs and of every bona fide; empty where attacks are not named."""
+    is_bonafide = (table["label"] == "bonafide").to_numpy()
+    names = table["attack"].astype(str).to_numpy()
+    named = sorted(set(names[~is_bonafide]) - {"-", "nan", ""})
+    return {attack: np.flatnonzero(is_bonafide | (names == attack)) for attack in named}
+
+
+def per_attack(table: pd.DataFrame, rankings: dict[str, Ranking], draws: np.ndarray, right: np.ndarray) -> dict:
+    """attack -> {eer, eer_interval, eer_official, accuracy (of its spoofs, at the chosen threshold), n}."""
+    found = {}
+    bonafide, _ = by_class(table)
+    spoof = (table["label"] == "spoof").to_numpy()
+    names = table["attack"].astype(str).to_numpy()
+    scores = table["score"].to_numpy(dtype=float)
+    for column, (attack, ranking) in enumerate(rankings.items()):
+        rows = spoof & (names == attack)
+        curve = ErrorCurve(bonafide, scores[rows])
+        rate = curve.eer()[0]
+        found[attack] = {"eer": rate, "eer_interval": eer_interval_of(rate, draws[:, column], ranking.fewest),
+                         "eer_official": curve.eer_official(), "accuracy": float(right[rows].mean()),
+                         "n": int(rows.sum())}
+    return found
+
+
+def per_group(table: pd.DataFrame, column: str, threshold: float, fewest: int = 5) -> dict:
+    """value of `column` -> {eer, accuracy, n_bonafide, n_spoof} where both classes have `fewest` utterances."""
+    if column not in table or not 2 <= table[column].nunique() <= MOST_SPEAKERS:
+        return {}
+    found = {}
+    for value, rows in table.groupby(table[column].astype(str)):
+        bonafide, spoof = by_class(rows)
+        if min(bonafide.size, spoof.size) >= fewest:
+            right = np.concatenate([bonafide >= threshold, spoof < threshold])
+            found[str(value)] = {"eer": ErrorCurve(bonafide, spoof).eer()[0], "accuracy": float(right.mean()),
+                                 "n_bonafide": int(bonafide.size), "n_spoof": int(spoof.size)}
+    return found
+
+
+def accuracy_interval(table: pd.DataFrame, threshold: float, rounds: int = ROUNDS, seed: int = 0) -> list[float]:
+    """Bootstrap interval of the accuracy at one threshold."""
+    is_bonafide = (table["label"] == "bonafide").to_numpy()
+    right = (table["score"].to_numpy(dtype=float) >= threshold) == is_bonafide
+    return interval_of(lambda w: float(w @ right) / float(w.sum()), is_bonafide, speaker_codes(table), rounds, seed)
