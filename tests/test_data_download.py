@@ -221,6 +221,13 @@ def test_missing_token_says_where_to_make_one(service, tmp_path, monkeypatch, ca
     assert capsys.readouterr().out == ""
 
 
+def test_missing_token_in_a_kaggle_session_says_attach(service, tmp_path, monkeypatch):
+    monkeypatch.delenv("KAGGLE_USERNAME")
+    place = where_am_i({"KAGGLE_KERNEL_RUN_TYPE": "Batch"}, tmp_path)
+    with pytest.raises(SourceError, match="not attached to this Kaggle session: Add Input, search for awsaf49/"):
+        download(ENTRY, tmp_path, place)
+
+
 @pytest.fixture
 def unreachable(service, monkeypatch):
     from kagglesdk import kaggle_env
@@ -230,7 +237,7 @@ def unreachable(service, monkeypatch):
 
 def test_kaggle_session_without_internet_says_attach(unreachable, tmp_path):
     place = where_am_i({"KAGGLE_KERNEL_RUN_TYPE": "Batch"}, tmp_path)
-    with pytest.raises(SourceError, match="no internet; attach the data instead .*awsaf49/asvpoof-2019-dataset"):
+    with pytest.raises(SourceError, match="no internet; attach the data instead: .*awsaf49/asvpoof-2019-dataset"):
         download(ENTRY, tmp_path, place)
 
 

@@ -11,7 +11,7 @@ from data_trees import asvspoof, deep_voice, faces, fake_or_real, protocol_csv, 
 
 from helpers.data import CountMismatch, DataError, SourceError, open_dataset
 from helpers.data.deep_voice import speakers_of
-from helpers.data.first_look import attack_table, shared_speakers, speaker_table, split_table
+from helpers.data.first_look import attack_table, data_sets, shared_speakers, speaker_table, split_table
 from helpers.data.manifest import MANIFEST
 from helpers.environment import where_am_i
 
@@ -57,6 +57,16 @@ def test_asvspoof_la_follows_the_protocol(tmp_path, manifest, ending):
     assert set(opened.asv_scores) == {"dev", "eval"}
     assert any("4 files beside the protocol" in note for note in opened.notes)
     assert "environment" not in opened.table
+
+
+def test_asvspoof_copied_through_a_case_blind_disk(tmp_path, manifest):
+    asvspoof(tmp_path / "in", nested=False)
+    for path in [*(tmp_path / "in").rglob("*.flac")]:
+        path.rename(path.with_name(path.name.lower()))
+    for path in [*(tmp_path / "in").iterdir()]:
+        path.rename(path.with_name(path.name.upper()))
+    opened = open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest())
+    assert len(opened) == 8 and opened.table["utterance"][0] == "LA_T_1"
 
 
 def test_asvspoof_pa_keeps_room_and_replay(tmp_path, manifest):
@@ -157,6 +167,26 @@ def test_own_folder_in_any_case_with_a_stratified_split(tmp_path, manifest):
     pd.testing.assert_frame_equal(opened.table, again.table)
     other = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest(), options={"seed": 1})
     assert (other.table["split"] != opened.table["split"]).any() and other.fingerprint != opened.fingerprint
+
+
+def test_counts_of_data_without_a_split_are_compared_as_a_whole(tmp_path, manifest):
+    real_and_fake(tmp_path / "in", n=10)
+    mine = {"title": "Mine", "source": "folder", "path": "in", "layout": "real_fake_folders"}
+    right = {**mine, "counts": {"train": {"bonafide": 7, "spoof": 7}, "eval": {"bonafide": 3, "spoof": 3}}}
+    assert len(open_dataset("right", manifest=manifest(right=right))) == 20
+    wrong = {**mine, "counts": {"all": {"bonafide": 11}}}
+    with pytest.raises(CountMismatch, match="all bonafide expected 11 / found 10"):
+        open_dataset("wrong", manifest=manifest(wrong=wrong))
+
+
+def test_fingerprint_tells_a_part_from_the_whole(tmp_path, manifest):
+    asvspoof(tmp_path / "kaggle" / "input" / "asvpoof-2019-dataset")
+    place = where_am_i({"KAGGLE_KERNEL_RUN_TYPE": "Batch", "HELPERS_WORK": str(tmp_path / "work")}, tmp_path)
+    whole = open_dataset("asvspoof2019_la", place=place, manifest=manifest())
+    assert whole.fingerprint == open_dataset("asvspoof2019_la", place=place, manifest=manifest()).fingerprint
+    next(tmp_path.rglob("LA_E_2.flac")).unlink()
+    part = open_dataset("asvspoof2019_la", place=place, manifest=manifest(), allow_mismatch=True)
+    assert part.fingerprint != whole.fingerprint
 
 
 def test_own_folder_split_by_subfolder_keeps_speakers_together(tmp_path, manifest):
@@ -336,6 +366,12 @@ def test_own_data_without_a_path_asks_for_one(manifest):
 
 
 # ---------------------------------------------------------------- first look
+
+
+def test_data_sets_lists_the_manifest():
+    found = data_sets()
+    assert found.loc["asvspoof2019_la", "utterances"] == 121_461
+    assert found.loc["my_zip", "source"] == "zip" and pd.isna(found.loc["my_zip", "utterances"])
 
 
 def test_first_look_tables(tmp_path, manifest):

@@ -59,6 +59,7 @@ def test_entry_of_four_lines_is_enough(tmp_path):
         (("path: audio", "sha256: 12ab"), "64 hexadecimal digits"),
         (("path: audio", "counts: {test: {bonafide: 1}}"), "counts name the split 'test'"),
         (("path: audio", "counts: {eval: {real: 1}}"), "counts name the class 'real'"),
+        (("path: audio", "counts: {all: {spoof: 1}, dev: {spoof: 1}}"), "all beside single splits"),
         (("path: audio", "options: {acess: LA}"), "has no option 'acess'"),
         (("path: audio", "options: {split: rnd}"), "the schemes are"),
         (("path: audio", "sample_rate: -5"), "`sample_rate` is -5: input should be greater than 0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,9 +87,18 @@ def open_dataset(
     notes += more_notes
     asv_scores = protocols.find_asv_scores(root, entry) if entry.layout == "asvspoof" else {}
     own = found.path if entry.source in ("folder", "zip") or source else None
-    opened = Dataset(name, entry, root, table, fingerprint(entry, own), counts, missing, notes, asv_scores)
+    opened = Dataset(name, entry, root, table, _fingerprint(entry, own, table), counts, missing, notes, asv_scores)
     _report(opened)
     return opened
+
+
+def _fingerprint(entry: Entry, own: Path | None, table: pd.DataFrame) -> str:
+    """12 hex digits of the entry, the user's own files, and which utterances stand where: 13 recordings of a
+    corpus are other data than all of it."""
+    digest = hashlib.sha256(fingerprint(entry, own).encode())
+    for column in ("utterance", "label", "split"):
+        digest.update("\n".join(table[column]).encode())
+    return digest.hexdigest()[:12]
 
 
 def read_table(root: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
@@ -116,16 +126,23 @@ def _finish(table: pd.DataFrame, entry: Entry, data_folder: Path) -> tuple[pd.Da
 def check_counts(table: pd.DataFrame, entry: Entry, allow_mismatch: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Expected and found per split and class, and the trials without a file.
 
-    Only what the manifest counts is compared; `expected` is <NA> elsewhere.
+    Only what the manifest counts is compared; `expected` is <NA> elsewhere. Data without a split of their own are
+    counted as a whole, before we split them.
     """
     gone = (table["path"] == "") if entry.layout != "features_csv" else pd.Series(False, index=table.index)
     here = table[~gone]
-    splits = [name for name in SPLITS if "split" in table and (table["split"] == name).any()]
+    promised = entry.counts
+    if "split" in table:
+        splits = [name for name in SPLITS if (table["split"] == name).any()]
+    else:
+        splits = ["all"]
+        if promised and "all" not in promised:
+            promised = {"all": {name: sum(of.get(name, 0) for of in promised.values()) for name in LABELS}}
     rows = []
-    for split in dict.fromkeys([*splits, *entry.counts]):
-        part = here if split == "all" else here[here["split"] == split] if "split" in table else here.iloc[:0]
+    for split in dict.fromkeys([*splits, *promised]):
+        part = here if split == "all" else here[here["split"] == split]
         for label in LABELS:
-            expected = entry.counts.get(split, {}).get(label)
+            expected = promised.get(split, {}).get(label)
             rows.append((split, label, expected, int((part["label"] == label).sum())))
     counts = pd.DataFrame(rows, columns=["split", "label", "expected", "found"]).astype(
         {"expected": "Int64", "found": "Int64"}

@@ -69,6 +69,8 @@ def _client(entry: Entry, place: Place | None) -> Any:
     except (SystemExit, OSError, ValueError, KeyError) as error:
         if _is_connection_error(error):
             raise SourceError(_no_connection(entry, place)) from None
+        if place is not None and place.name == "kaggle":
+            raise SourceError(f"{entry.name} is not attached to this Kaggle session: {_attach(entry)}") from None
         raise SourceError(
             f"{entry.name} comes from Kaggle and there is no valid token here: make one at {TOKEN_PAGE} (section API) "
             "and save it as ~/.kaggle/access_token, or set KAGGLE_API_TOKEN; an older kaggle.json in ~/.kaggle works too"
@@ -218,10 +220,14 @@ def _is_connection_error(error: BaseException) -> bool:
 def _no_connection(entry: Entry, place: Place | None) -> str:
     if place is not None and place.name == "kaggle":
         return (
-            f"{entry.name}: this Kaggle session has no internet; attach the data instead (Add Input, search for "
-            f"{entry.slug}), or switch Internet on in the session's settings"
+            f"{entry.name}: this Kaggle session has no internet; attach the data instead: {_attach(entry)}, "
+            "or switch Internet on in the session's settings"
         )
     return f"{entry.name}: Kaggle cannot be reached; check the connection and call again, what has come is kept"
+
+
+def _attach(entry: Entry) -> str:
+    return f"Add Input, search for {entry.slug}"
 
 
 def _refusal(entry: Entry, status: int) -> str:

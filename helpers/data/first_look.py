@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from helpers.data.audio import SAMPLE_RATE, audio_facts
 from helpers.data.errors import BadAudio
-from helpers.data.manifest import LABELS, SPLITS
+from helpers.data.manifest import LABELS, SPLITS, read_manifest
 from helpers.data.shortcuts import MEASURES
+
+
+def data_sets(path: str | Path | None = None) -> pd.DataFrame:
+    """name -> title, source, layout, the utterances the manifest promises, and the page to open first."""
+    rows = []
+    for entry in read_manifest(path):
+        promised = [number for per_class in entry.counts.values() for number in per_class.values()]
+        row = {"name": entry.name, "title": entry.title, "source": entry.source, "layout": entry.layout}
+        rows.append({**row, "utterances": sum(promised) or None, "page": entry.consent_page})
+    return pd.DataFrame(rows).astype({"utterances": "Int64"}).set_index("name")
 
 
 def split_table(table: pd.DataFrame) -> pd.DataFrame:

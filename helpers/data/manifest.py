@@ -82,6 +82,8 @@ class Entry(BaseModel):
     def _source_has_what_it_needs(self) -> Entry:
         if self.source == "kaggle" and not re.fullmatch(r"[\w-]+/[\w-]+", self.slug):
             raise ValueError(f"source is kaggle, so slug must read owner/name, not {self.slug!r}")
+        if "all" in self.counts and len(self.counts) > 1:
+            raise ValueError("counts name all beside single splits; say one or the other")
         if self.source == "builtin" and not self.path:
             raise ValueError("source is builtin, so path must name the archive")
         unknown = set(self.options) - OPTIONS[self.layout] - COMMON_OPTIONS

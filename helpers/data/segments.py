@@ -13,7 +13,7 @@ import soundfile
 
 from helpers.data.audio import SAMPLE_RATE, read_audio
 from helpers.data.errors import BadAudio
-from helpers.data.staging import MARK
+from helpers.data.staging import MARK, only_one
 
 
 def cut_recordings(table: pd.DataFrame, folder: Path, seconds: float) -> pd.DataFrame:
@@ -22,6 +22,12 @@ def cut_recordings(table: pd.DataFrame, folder: Path, seconds: float) -> pd.Data
     Each recording's pieces lie in a folder of their own, built under .part and renamed: an interrupted call goes on
     with the recordings it lacks. Unreadable recordings are reported and left out.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder / "cutting.lock"):
+        return _cut_all(table, folder, seconds)
+
+
+def _cut_all(table: pd.DataFrame, folder: Path, seconds: float) -> pd.DataFrame:
     rows: list[dict[Any, Any]] = []
     for recording in table.to_dict("records"):
         if not recording["path"]:

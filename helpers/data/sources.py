@@ -140,7 +140,9 @@ def _downloaded(entry: Entry, place: Place, tried: list[str]) -> Source | None:
 
 def _in_words(found: Source, entry: Entry) -> str:
     if found.kind == "folder":
-        return f"{found.path}, unpacked: used in place"
+        slow = "content/drive" in str(found.path)
+        advice = "; reading file by file from Drive is slow: put one zip there instead" if slow else ""
+        return f"{found.path}, unpacked: used in place{advice}"
     if found.kind == "zip":
         return f"{found.path}, to be staged"
     return f"nothing here; to be downloaded from kaggle.com/datasets/{entry.slug}"
