@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 # command -> module, function, one line of help. The function takes the rest of the arguments.
@@ -58,4 +59,8 @@ def dispatch(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(dispatch(sys.argv[1:]))
+    try:
+        sys.exit(dispatch(sys.argv[1:]))
+    except BrokenPipeError:  # the reader of a pipe, as in `| head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

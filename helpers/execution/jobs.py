@@ -10,6 +10,7 @@ from typing import Any
 
 from helpers.environment import PROJECT, where_am_i
 from helpers.execution import plan as plans
+from helpers.execution.folders import folder_of
 from helpers.execution.parameters import (
     Parameter,
     ParameterError,
@@ -45,7 +46,7 @@ class Request:
         self.runs_dir = self.runs_dir or where_am_i().folders.runs
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Job:
     """One notebook with all its parameters, and the run folder in which it will end."""
 
@@ -54,6 +55,7 @@ class Job:
     parameters: dict[str, Any]  # all of them
     overrides: dict[str, Any]  # those that differ from the notebook's defaults
     folder: Path
+    name: str  # the run folder's name as foreseen
     dataset: str
     project: Path = PROJECT
     forced: bool = False  # run again although it is finished
@@ -131,13 +133,18 @@ def selected_rows(request: Request) -> list[tuple[Notebook, Row]]:
     return pairs
 
 
-def data_fingerprint(dataset: str) -> str:
+def data_fingerprint(dataset: str, source: str = "") -> str:
     """The fingerprint of a manifest entry, "" for a notebook without a data set; ValueError for an unknown name."""
     if not dataset:
         return ""
+    from helpers.data.errors import DataError
     from helpers.data.manifest import fingerprint, get_entry
 
-    return fingerprint(get_entry(dataset))
+    own = Path(source).expanduser() if source else None
+    try:
+        return fingerprint(get_entry(dataset), own if own is not None and own.exists() else None)
+    except DataError as error:
+        raise ValueError(str(error)) from error
 
 
 class Expansion:
@@ -150,7 +157,7 @@ class Expansion:
         self.there = {notebook.stem: notebook for notebook in available(request)}
         self.jobs: dict[tuple[str, str, str, int | None], Job] = {}
         self.declared: dict[str, dict[str, Parameter]] = {}
-        self.fingerprints: dict[str, str] = {}
+        self.fingerprints: dict[tuple[str, str], str] = {}
         self.used: set[str] = set()
 
     def parameters_of(self, notebook: Notebook) -> dict[str, Parameter]:
@@ -183,14 +190,15 @@ class Expansion:
         checked |= check_overrides(declared, own, notebook.stem)
         parameters = full_parameters(declared, checked)
         overrides = {name: value for name, value in checked.items() if value != declared[name].default}
-        dataset = str(parameters.get("dataset", ""))
-        if dataset not in self.fingerprints:
-            self.fingerprints[dataset] = data_fingerprint(dataset)
+        dataset, source = str(parameters.get("dataset", "")), str(parameters.get("source", ""))
+        if (dataset, source) not in self.fingerprints:
+            self.fingerprints[dataset, source] = data_fingerprint(dataset, source)
         assert self.request.runs_dir is not None
-        folder = self.request.runs_dir / run_name(notebook.stem, parameters, self.fingerprints[dataset])
+        name = run_name(notebook.stem, parameters, self.fingerprints[dataset, source])
+        folder = folder_of(self.request.runs_dir, name)
         forced = asked and self.request.again
         project = self.request.project
-        job = Job(notebook, row, parameters, overrides, folder, dataset, project, forced, tuple(needs))
+        job = Job(notebook, row, parameters, overrides, folder, name, dataset, project, forced, tuple(needs))
         self.jobs[key] = job
         return job
 

@@ -49,7 +49,7 @@ def inspect_source(source: str, where: str = "the parameters cell") -> dict[str,
         raise ParameterError(f"{where}, line {error.lineno}: not Python ({error.msg})") from error
     lines = source.splitlines()
     found: dict[str, Parameter] = {}
-    seen: set[int] = set()
+    starts = [node.lineno for node in body]
     for node in body:
         at = f"{where}, line {node.lineno}"
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None):
@@ -57,9 +57,8 @@ def inspect_source(source: str, where: str = "the parameters cell") -> dict[str,
         name, kind = node.target.id, ast.unparse(node.annotation)
         if kind not in TYPES:
             raise ParameterError(f"{at}: {name} is annotated {kind}, papermill reads only {', '.join(TYPES)}")
-        if node.lineno != node.end_lineno or node.lineno in seen:
+        if node.lineno != node.end_lineno or starts.count(node.lineno) > 1:
             raise ParameterError(f"{at}: one parameter a line")
-        seen.add(node.lineno)
         line = lines[node.lineno - 1]
         if line.count("=") != 1:
             raise ParameterError(f"{at}: a second `=` hides {name} from papermill: reword the comment or the value")

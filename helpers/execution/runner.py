@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from helpers.execution import child, machine
 from helpers.execution.diagnose import Failure, diagnose
+from helpers.execution.folders import adopt, aside, put_aside
 from helpers.execution.jobs import Job
 from helpers.execution.machine import Slot
 from helpers.execution.states import (
@@ -130,7 +130,7 @@ class Runner:
         slot = self._free_slot()
         if slot is None:
             return False
-        lock = child.Lock(job.folder.parent, job.folder.name)
+        lock = child.Lock(job.folder.parent, job.name)
         try:
             if state.kind == RUNNING or not lock.take():
                 if not work.held_elsewhere:
@@ -156,6 +156,8 @@ class Runner:
             put_aside(job.folder)
         # What stands here from a stopped attempt must not be taken for the result of this one.
         (job.folder / child.EXECUTED).unlink(missing_ok=True)
+        for part in job.folder.glob("**/*.part"):
+            part.unlink(missing_ok=True)
         work.log_offset = child.log_start(job.folder)
         assert work.slot is not None
         cell_seconds = max(1, round(60 * self.timeout_minutes)) if self.timeout_minutes else 0
@@ -178,7 +180,11 @@ class Runner:
             return True
         if code is None:
             return False
-        metrics = read_metrics(work.job.folder)
+        since = time.time() - elapsed - 1
+        job = work.job
+        child.clear_leftovers(job.folder)
+        job.folder = adopt(job.folder, job.name, job.notebook.stem, job.parameters, since)
+        metrics = read_metrics(job.folder)
         if metrics.get("complete"):
             shutil.rmtree(aside(work.job.folder), ignore_errors=True)
             self._end(work, DONE, key_figure(metrics))
@@ -234,19 +240,6 @@ class Runner:
             elif work.state == STARTED:
                 left += max(0.0, pace * planned(work) - (time.monotonic() - work.began))
         return left / len(self.slots)
-
-
-def aside(folder: Path) -> Path:
-    """Where a result that is being replaced waits until the new one is complete."""
-    return folder.parent / ".replaced" / folder.name
-
-
-def put_aside(folder: Path) -> None:
-    """Move an old result out of the way; it is removed only when the new one is complete."""
-    old = aside(folder)
-    shutil.rmtree(old, ignore_errors=True)
-    old.parent.mkdir(parents=True, exist_ok=True)
-    folder.rename(old)
 
 
 def duration(seconds: float) -> str:

@@ -76,7 +76,7 @@ def state_of(job: Job, digests: dict[str, str] | None = None, held_here: bool = 
     digests = {} if digests is None else digests
     folder, stem = job.folder, job.notebook.stem
     metrics = read_metrics(folder)
-    if not held_here and is_held(folder.parent, folder.name):
+    if not held_here and is_held(folder.parent, job.name):
         return State(RUNNING, f"epoch {epochs_done(folder)}" if epochs_done(folder) else "")
     if metrics:
         when = (folder / "metrics.json").stat().st_mtime

@@ -1,0 +1,341 @@
+"""The runner on small real notebooks: what it starts, skips, refuses, continues and reports."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from execution_toys import environment, helpers, make_project
+
+from helpers.execution import machine
+from helpers.execution.folders import adopt, folder_of
+from helpers.runs import read_json, write_json
+
+FAULTS_TRIED = []
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return make_project(tmp_path_factory.mktemp("toys") / "project")
+
+
+@pytest.fixture(scope="module")
+def finished(project, tmp_path_factory):
+    """Runs folder of one plain run, and what it printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    os.environ["HELPERS_RUNS"] = str(folder)
+    return folder, helpers(project, "run")
+
+
+def run_folder(runs, stem):
+    folders = [path for path in runs.glob(f"{stem}-*") if path.is_dir()]
+    assert len(folders) == 1, folders
+    return folders[0]
+
+
+def expected_value(epochs=4, width=8, lr=1e-3, seed=0):
+    value = float(seed)
+    for epoch in range(1, epochs + 1):
+        value = (value * 1.7 + width * lr + epoch) % 7
+    return value
+
+
+def score_of(folder):
+    last = (folder / "scores.csv").read_text().splitlines()[1]
+    return float(last.split(",")[4])
+
+
+def marked(folder):
+    """Living processes that belong to a run folder below `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            mark = process.environ().get("HELPERS_RUN_FOLDER", "")
+        except (psutil.Error, OSError):
+            continue
+        if mark.startswith(str(folder)) and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def test_plain_run_ends_with_complete_folders_and_a_table(finished):
+    runs, done = finished
+    for stem in ("01_make", "10_train_tiny", "90_compare"):
+        folder = run_folder(runs, stem)
+        assert read_json(folder / "metrics.json")["complete"] is True
+        assert (folder / "papermill.log").is_file()
+        executed = json.loads((folder / "notebook.ipynb").read_text())
+        assert any(cell.get("outputs") for cell in executed["cells"])
+    assert "eval EER 12.50 %" in done.stdout and "3 done in" in done.stdout
+    assert score_of(run_folder(runs, "10_train_tiny")) == pytest.approx(expected_value(), rel=1e-6)
+    assert "epoch 4 of 4" in (run_folder(runs, "10_train_tiny") / "papermill.log").read_text()
+
+
+def test_second_run_takes_seconds_and_starts_nothing(project, finished, monkeypatch):
+    runs, _ = finished
+    monkeypatch.setenv("HELPERS_RUNS", str(runs))
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
+    began = time.monotonic()
+    done = helpers(project, "run")
+    assert time.monotonic() - began < 5
+    assert "3 skipped" in done.stdout and "started" not in done.stdout
+    assert before == {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
+
+
+def test_looking_at_finished_runs_imports_no_torch(project, finished, monkeypatch):
+    monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
+    program = (
+        "import sys; from helpers.__main__ import dispatch; code = dispatch(['run']);"
+        "heavy = {'torch', 'pandas', 'sklearn', 'librosa', 'papermill', 'matplotlib'} & set(sys.modules);"
+        "sys.exit(code or (str(heavy) if heavy else 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=project, env=environment(), capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_status_tells_finished_from_not_yet(project, finished, monkeypatch):
+    monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
+    lines = helpers(project, "status").stdout.splitlines()
+    assert [line for line in lines if line.startswith("10_train_tiny tiny")][0].split()[2] == "finished"
+    assert [line for line in lines if line.startswith("10_train_tiny big")][0].split()[2:4] == ["not", "yet"]
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["-p", "epohcs", "3"], "did you mean epochs"),
+        (["-p", "epochs", "many"], "epochs is int"),
+        (["-p", "epochs", "3", "-p", "epochs", "4"], "given twice"),
+        (["--notebooks", "10_train_tini"], "did you mean 10_train_tiny"),
+        (["--models", "tinny"], "did you mean tiny"),
+        (["--profile", "smok"], "did you mean smoke"),
+        (["--seeds", "0,a"], "whole numbers"),
+        (["--jobs", "-1"], "not negative"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_starts(project, tmp_path, arguments, says):
+    done = helpers(project, "run", *arguments, check=False)
+    assert done.returncode == 2 and says in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_prepare_injects_parameters_and_executes_nothing(project, tmp_path):
+    done = helpers(
+        project, "prepare", "--notebooks", "10", "--models", "tiny", "-p", "lr", "1e-5", "--to", tmp_path / "made"
+    )
+    made = json.loads((tmp_path / "made/10_train_tiny-tiny.ipynb").read_text())
+    assert "10_train_tiny-tiny.ipynb" in done.stdout
+    injected = [cell for cell in made["cells"] if "injected-parameters" in cell["metadata"].get("tags", [])]
+    assert len(injected) == 1 and "lr = 1e-05" in "".join(injected[0]["source"])
+    assert not any(cell.get("outputs") for cell in made["cells"])
+    assert not (tmp_path / "runs").exists()
+
+
+def test_seeds_profiles_and_jobs_side_by_side(project, finished, monkeypatch):
+    runs, _ = finished
+    monkeypatch.setenv("HELPERS_RUNS", str(runs))
+    done = helpers(
+        project, "run", "--models", "tiny", "--seeds", "1,2", "--profile", "smoke", "--jobs", "2", "-p", "lr", "1e-5"
+    )
+    folders = [next(runs.glob(f"10_train_tiny-all-{seed}-*")) for seed in (1, 2)]
+    for seed, folder in enumerate(folders, 1):
+        assert read_json(folder / "params.json")["parameters"]["lr"] == 1e-5
+        assert score_of(folder) == pytest.approx(expected_value(epochs=2, lr=1e-5, seed=seed), rel=1e-6)
+    starts = [line for line in done.stdout.splitlines() if "started" in line]
+    # Both trainings at once, `01_make` not again, the comparison after both since there are newer runs to read.
+    assert len(starts) == 3 and "90_compare" in starts[2] and "anew" in starts[2]
+    assert "3 runs" in done.stdout
+
+
+def test_training_out_of_time_is_continued_with_the_same_scores(project, finished, monkeypatch):
+    runs, _ = finished
+    monkeypatch.setenv("HELPERS_RUNS", str(runs))
+    arguments = ["--notebooks", "10", "--models", "tiny", "--seeds", "50", "-p", "epochs", "2"]
+    done = helpers(project, "run", *arguments, "-p", "max_minutes", "0.01", check=False)
+    assert done.returncode == 3 and "saved, run again" in done.stdout
+    folder = next(runs.glob("10_train_tiny-all-50-*"))
+    assert len((folder / "history.csv").read_text().split()) == 2
+    assert "goes on" in helpers(project, "status", *arguments).stdout
+    helpers(project, "run", *arguments)  # max_minutes is no part of the identity: the same folder
+    assert score_of(folder) == pytest.approx(expected_value(epochs=2, seed=50), rel=1e-6)
+    assert len((folder / "history.csv").read_text().split()) == 3
+
+
+def test_changed_notebook_runs_anew_and_again_forces(project, tmp_path):
+    helpers(project, "run", "--notebooks", "01")
+    path = project / "notebooks/01_make.ipynb"
+    original = path.read_text()
+    try:
+        path.write_text(original.replace("train", "dev"))
+        assert "outdated" in helpers(project, "status", "--notebooks", "01").stdout
+        done = helpers(project, "run", "--notebooks", "01", "--again")
+        assert "anew" in done.stdout and "1 done" in done.stdout
+        counts = read_json(run_folder(tmp_path / "runs", "01_make") / "metrics.json")["data"]["counts"]
+        assert list(counts) == ["dev"]
+    finally:
+        path.write_text(original)
+    assert not list((tmp_path / "runs/.replaced").iterdir())
+
+
+@pytest.mark.parametrize(
+    "fault, options, says",
+    [
+        ("raise", [], ["it raised in cell 6", "ValueError: need both classes", "run again"]),
+        ("memory", [], ["the kernel was killed in cell 7", "the fault is memory", "batch_size"]),
+        ("hang", ["--timeout", "0.04"], ["did not end within", "cell 7", "--timeout"]),
+        ("disk", [], ["the disk is full in cell 7", "HELPERS_WORK"]),
+        ("silent", [], ["without metrics.json", "run.finish"]),
+    ],
+)
+def test_fault_in_a_notebook_is_told_with_cell_and_advice(project, finished, monkeypatch, fault, options, says):
+    monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
+    done = helpers(project, "run", "--notebooks", "11", "-p", "fault", fault, *options, check=False)
+    FAULTS_TRIED.append((fault, [line.strip() for line in done.stdout.splitlines() if line.startswith("    ")][0]))
+    print(f"\nfault {fault:<8} -> {FAULTS_TRIED[-1][1]}")
+    assert done.returncode == 1
+    for words in says:
+        assert words in done.stdout
+    assert not marked(finished[0])
+
+
+def test_others_go_on_when_one_notebook_breaks(project, finished, monkeypatch):
+    monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
+    done = helpers(project, "run", "--notebooks", "11,12,90", check=False)
+    assert done.returncode == 1
+    states = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if line[:2] in ("11", "12", "90")}
+    assert states == {"11_train_bad": "failed", "12_after_bad": "blocked", "90_compare": "done"}
+
+
+def start(project, *arguments):
+    line = [sys.executable, "-m", "helpers", "run", *map(str, arguments)]
+    return subprocess.Popen(line, cwd=project, env=environment(), stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=30):
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_stopped_runner_leaves_no_process_and_goes_on_later(project, finished, tmp_path, number, monkeypatch):
+    monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
+    seed = int(number) + 100
+    arguments = ["--notebooks", "10", "--models", "tiny", "--seeds", seed, "-p", "pause", "0.3"]
+    process = start(project, *arguments)
+    wait_for(lambda: list(finished[0].glob(f"10_train_tiny-all-{seed}-*/last.pt")))
+    process.send_signal(number)
+    printed, _ = process.communicate(timeout=20)
+    assert process.returncode == 130 and "goes on where this left off" in printed
+    assert not marked(finished[0])
+    assert "goes on" in helpers(project, "run", *arguments).stdout
+    folder = next(finished[0].glob(f"10_train_tiny-all-{seed}-*"))
+    assert score_of(folder) == pytest.approx(expected_value(seed=seed), rel=1e-6)
+
+
+def test_two_runners_at_once_share_the_work(project, tmp_path):
+    processes = [start(project, "--notebooks", "01") for _ in range(2)]
+    printed = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    log = (run_folder(tmp_path / "runs", "01_make") / "papermill.log").read_text()
+    assert log.count("--- 20") == 1, "both wrote the same run folder"
+    assert sorted("1 done" in text for text in printed) == [False, True]
+
+
+def test_folder_that_the_notebook_named_otherwise_is_found_and_remembered(tmp_path):
+    foreseen, used = tmp_path / "27_x-deep-0-aaa", tmp_path / "27_x-deep-0-bbb"
+    foreseen.mkdir()
+    (foreseen / "papermill.log").write_text("the log")
+    parameters = {"dataset": "deep", "seed": 0, "device": "auto"}
+    write_json(used / "params.json", {"notebook": "27_x", "parameters": {**parameters, "device": "cpu"}})
+    other = {"notebook": "27_x", "parameters": {**parameters, "seed": 1}}
+    write_json(tmp_path / "27_x-deep-1-ccc/params.json", other)
+    assert adopt(foreseen, foreseen.name, "27_x", parameters, time.time() - 10) == used
+    assert (used / "papermill.log").read_text() == "the log" and not foreseen.exists()
+    assert folder_of(tmp_path, foreseen.name) == used
+    assert adopt(tmp_path / "27_x-z", "27_x-z", "27_x", parameters, time.time() + 60) == tmp_path / "27_x-z"
+
+
+def test_slots_follow_gpus_then_groups_of_four_cores(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert machine.slots() == [machine.Slot(2)]
+    monkeypatch.setattr(machine, "cores", lambda: 16)
+    assert machine.slots() == [machine.Slot(4)] * 4
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
+    assert [slot.gpu for slot in machine.slots()] == ["0", "3"]
+    assert machine.slots(3)[2].environ({})["CUDA_VISIBLE_DEVICES"] == "0"
+
+
+def victim(runs, runner, kind):
+    """The process to kill: the runner, papermill, or the kernel; None while there is no such process."""
+    if kind == "runner":
+        return psutil.Process(runner.pid)
+    word = "papermill" if kind == "papermill" else "ipykernel_launcher"
+    for process in marked(runs):
+        try:
+            if any(word in part for part in process.cmdline()[:4]):
+                return process
+        except psutil.Error:
+            continue
+    return None
+
+
+def epochs_saved(runs):
+    return sum(len(path.read_text().split()) - 1 for path in runs.glob("10_train_tiny-all-70-*/history.csv"))
+
+
+def wait_for_epoch(runner, runs):
+    before = epochs_saved(runs)
+    wait_for(lambda: epochs_saved(runs) > before or runner.poll() is not None, seconds=60)
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_scores(project, finished, monkeypatch, capsys):
+    """kill -9 of runner, papermill or kernel, again and again in one training. HELPERS_KILLS=20 for the long form."""
+    runs = finished[0]
+    monkeypatch.setenv("HELPERS_RUNS", str(runs))
+    n_kills, chance, table = int(os.environ.get("HELPERS_KILLS", "5")), random.Random(7), []
+    n_epochs = 4 * n_kills
+    arguments = ["--notebooks", "10", "--models", "tiny", "--seeds", "70"]
+    arguments += ["-p", "pause", "0.2", "-p", "epochs", n_epochs]
+    for number in range(n_kills):
+        kind = ["kernel", "papermill", "runner"][number // 2 % 3]
+        runner = start(project, *arguments)
+        delay = chance.uniform(0, 2)
+        if number % 2 == 0:  # every other kill strikes inside the training, the others at any moment of the start
+            wait_for_epoch(runner, runs)
+            delay /= 4
+        time.sleep(delay)
+        prey = victim(runs, runner, kind)
+        if prey is None:
+            kind, prey = "runner", psutil.Process(runner.pid)
+        try:
+            prey.kill()
+        except psutil.NoSuchProcess:
+            kind = "nobody: it had ended"
+        if kind in ("kernel", "papermill"):
+            assert "killed" in runner.communicate(timeout=60)[0]
+        else:
+            runner.communicate(timeout=60)
+        folder = next(runs.glob("10_train_tiny-all-70-*"), None)
+        table.append((number + 1, kind, f"{delay:.2f} s", epochs_saved(runs)))
+        assert folder is None or not (folder / "metrics.json").exists(), "a killed run was taken for a finished one"
+    helpers(project, "run", *arguments)
+    folders = list(runs.glob("10_train_tiny-all-70-*"))
+    assert len(folders) == 1 and not list(folders[0].rglob("*.part"))
+    history = (folders[0] / "history.csv").read_text().split()[1:]
+    assert [int(row.split(",")[0]) for row in history] == list(range(1, n_epochs + 1)), "an epoch twice or missing"
+    assert score_of(folders[0]) == pytest.approx(expected_value(epochs=n_epochs, seed=70), rel=1e-6)
+    assert not marked(runs)
+    with capsys.disabled():
+        print("\n  faults tried in notebooks:", ", ".join(name for name, _ in FAULTS_TRIED) or "none in this selection")
+        print("  kill -9 of     after   epochs saved")
+        for number, kind, delay, epochs in table:
+            print(f"  {number:>2} {kind:<10} {delay:>7}   {epochs}")
+        print(f"  rerun: complete, {len(history)} epochs, scores as uninterrupted")
