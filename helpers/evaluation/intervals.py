@@ -15,34 +15,42 @@ UNKNOWN_SPEAKER = {"", "-", "nan", "none", "unknown"}
 
 
 class Ranking:
-    """The sorted order of some rows of a score table: `eer(weights)` of a resample costs two cumulative sums."""
+    """The sorted order of some rows of a score table: the EER of a resample costs one cumulative sum."""
 
     def __init__(self, scores, is_bonafide, rows=None):
         scores, is_bonafide = checked(scores), np.asarray(is_bonafide, dtype=bool)
         rows = np.arange(scores.size) if rows is None else np.asarray(rows)
-        curve = ErrorCurve(scores[rows][is_bonafide[rows]], scores[rows][~is_bonafide[rows]])
-        # Bona fide first on ties, as in the curve.
-        self.rows = rows[np.lexsort((~is_bonafide[rows], scores[rows]))]
+        mine, values = is_bonafide[rows], scores[rows]
+        curve = ErrorCurve(values[mine], values[~mine])
+        self.rate = curve.eer()[0]
+        self.rows = rows[np.lexsort((~mine, values))]  # bona fide first on ties, as in the curve
+        self.bonafide = np.flatnonzero(curve.is_bonafide)
         self.is_bonafide = curve.is_bonafide
+        # Points that a threshold can reach; None where no scores are tied.
         self.ends = curve.kept[1:] - 1 if curve.kept.size <= curve.order.size else None
         self.fewest = min(curve.n_bonafide, curve.n_spoof)
 
     def eer(self, weights: np.ndarray | None = None) -> float:
         """Tie-safe EER of the rows taken `weights` times each; NaN where a class has no weight left."""
-        weights = np.ones(self.rows.size) if weights is None else weights[self.rows]
-        total = np.cumsum(weights)
-        bonafide = np.cumsum(np.where(self.is_bonafide, weights, 0))
-        n_bonafide, n_spoof = bonafide[-1], total[-1] - bonafide[-1]
+        if weights is None:
+            return self.rate
+        weights = weights[self.rows]
+        n_bonafide = weights[self.bonafide].sum()
+        n_spoof = weights.sum() - n_bonafide
         if not (n_bonafide and n_spoof):
             return float("nan")
+        # miss - false alarm + 1 after each score: rises from 0 to 2, the EER is where it passes 1.
+        rising = np.cumsum(weights * np.where(self.is_bonafide, 1 / n_bonafide, 1 / n_spoof))
         if self.ends is not None:
-            total, bonafide = total[self.ends], bonafide[self.ends]
-        miss = bonafide / n_bonafide
-        false_alarm = 1 - (total - bonafide) / n_spoof
-        best = int(np.argmin(np.abs(miss - false_alarm)))
-        if miss[best] + false_alarm[best] == 0 or abs(miss[best] - false_alarm[best]) < 1:
-            return float(miss[best] + false_alarm[best]) / 2
-        return 0.5  # every point is as uneven as "accept all": one tie holds everything
+            rising = rising[self.ends]
+        after = min(int(np.searchsorted(rising, 1.0)), rising.size - 1)
+        before = rising[after - 1] if after else 0.0
+        point = after - 1 if 1 - before <= rising[after] - 1 else after
+        if point < 0:
+            return 0.5  # one tie holds everything: accept all or reject all
+        end = (point if self.ends is None else int(self.ends[point])) + 1
+        miss = weights[:end][self.is_bonafide[:end]].sum() / n_bonafide
+        return float(miss + miss + 1 - rising[point]) / 2
 
 
 def speaker_codes(table: pd.DataFrame) -> np.ndarray | None:

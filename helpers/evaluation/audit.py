@@ -1,0 +1,128 @@
+"""Could the classes be told apart without listening? A small classifier on what no detector should need."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from helpers.evaluation.intervals import ROUNDS
+from helpers.evaluation.summary import attack_rows, summarise_split
+from helpers.metrics import eer
+from helpers.runs import Run
+
+MEASURES = {"bandwidth_hz": "bandwidth", "rms_db": "loudness", "silence_share": "share of silence",
+            "leading_silence_s": "leading silence", "duration_s": "duration"}
+CHANCE_FROM = 0.35  # an audit above this tells little about a class
+
+
+def shortcut_scores(measures: pd.DataFrame, columns: Sequence[str] = tuple(MEASURES)) -> pd.DataFrame:
+    """Table of measures -> score table of a logistic regression that was fitted on the train split.
+
+    Columns `utterance, label, split, attack, speaker` and the measures. ValueError without both classes in train.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    train = measures[measures["split"] == "train"]
+    if train["label"].nunique() < 2:
+        raise ValueError("the shortcut audit is fitted on train: it needs bona fide and spoof rows there")
+    values = measures[list(columns)].astype(float).replace([np.inf, -np.inf], np.nan)
+    middle = values[measures["split"] == "train"].median()
+    values = values.fillna(middle)
+    # Balanced, so that the few bona fide weigh as much as the many spoofs.
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
+    model.fit(values[measures["split"] == "train"], train["label"] == "bonafide")
+    kept = [c for c in ("utterance", "attack", "label", "split", "speaker", "group") if c in measures]
+    return measures[kept].assign(score=model.decision_function(values))
+
+
+def audit(measures: pd.DataFrame, split: str = "eval", rounds: int = ROUNDS, seed: int = 0) -> dict:
+    """What the shortcuts alone reach on `split`: {eer, eer_interval, per_attack, alone, sentence}.
+
+    `alone` gives each measure's own EER, its direction chosen on train. An EER above 50 % here is a finding too
+    (train and eval disagree), so polarity is not refused.
+    """
+    scored = shortcut_scores(measures)
+    here = scored[scored["split"] == split]
+    if here["label"].nunique() < 2:
+        raise ValueError(f"the shortcut audit needs both classes in {split}")
+    section = summarise_split(here.reset_index(drop=True), None, rounds, seed)
+    alone = {name: eer_alone(measures, name, split) for name in MEASURES if name in measures}
+    found = {"split": split, "eer": section["eer"], "eer_interval": section["eer_interval"], "alone": alone,
+             "n_bonafide": section["n_bonafide"], "n_spoof": section["n_spoof"],
+             "per_attack": {a: {k: v[k] for k in ("eer", "eer_interval", "n")}
+                            for a, v in section["per_attack"].items()}}
+    found["sentence"] = sentence(found)
+    return found
+
+
+def eer_alone(measures: pd.DataFrame, column: str, split: str) -> float:
+    """EER of one measure used as the score; its sign comes from train."""
+    def rate(table: pd.DataFrame, sign: int) -> float:
+        usable = table[np.isfinite(table[column].astype(float))]
+        is_bonafide = usable["label"] == "bonafide"
+        return eer(sign * usable.loc[is_bonafide, column], sign * usable.loc[~is_bonafide, column])[0]
+
+    sign = 1 if rate(measures[measures["split"] == "train"], 1) <= 0.5 else -1
+    return rate(measures[measures["split"] == split], sign)
+
+
+def sentence(found: dict) -> str:
+    """The audit in one sentence, the worst attack named where shortcuts betray it."""
+    low, high = found["eer_interval"]
+    text = f"Bandwidth, loudness, silence and duration alone reach {100 * found['eer']:.1f} % EER " \
+           f"({100 * low:.1f}–{100 * high:.1f} %) on {found['split']}"
+    if found["eer"] >= CHANCE_FROM:
+        text += ": near chance, they explain little"
+    else:
+        strongest = min(found["alone"], key=found["alone"].__getitem__)
+        text += f": a shortcut, most of it {MEASURES[strongest]} ({100 * found['alone'][strongest]:.1f} % by itself)"
+    betrayed = [a for a, v in found["per_attack"].items() if v["eer_interval"][1] < CHANCE_FROM]
+    if betrayed:
+        text += f"; betrayed by shortcuts: {', '.join(betrayed)}"
+    return text + "."
+
+
+def verdict(found: dict, model: str, section: dict) -> str:
+    """Is a model's EER near what shortcuts alone reach? A sentence for the report; `section` is the run's split."""
+    rate, shortcut = section["eer"], found["eer"]
+    attacks = near_attacks(found, section)
+    if shortcut < CHANCE_FROM and found["eer_interval"][0] <= max(section["eer_interval"][1], 1.5 * rate):
+        text = (f"WARNING: shortcuts alone reach {100 * shortcut:.1f} % EER, near the {100 * rate:.1f} % of {model}: "
+                "its result may say nothing about speech")
+    elif shortcut < CHANCE_FROM:
+        text = (f"Shortcuts explain part of it: they reach {100 * shortcut:.1f} % EER alone, {model} "
+                f"{100 * rate:.1f} %")
+    elif found["eer_interval"][0] <= section["eer_interval"][1]:
+        text = (f"Shortcuts do not separate the classes ({100 * shortcut:.1f} % EER), but {model} at "
+                f"{100 * rate:.1f} % is not clearly better than they are")
+    else:
+        text = f"No shortcut explains {model}: {100 * shortcut:.1f} % EER without listening, {100 * rate:.1f} % with"
+    if attacks:
+        text += f". Attack by attack, shortcuts come near the model on {', '.join(attacks)}"
+    return text + "."
+
+
+def near_attacks(found: dict, section: dict) -> list[str]:
+    """Attacks on which shortcuts are clearly better than chance and not clearly worse than the model."""
+    ours = section.get("per_attack", {})
+    return [attack for attack, value in found["per_attack"].items()
+            if attack in ours and value["eer_interval"][1] < CHANCE_FROM
+            and value["eer_interval"][0] <= ours[attack]["eer_interval"][1]]
+
+
+def find_measures(runs: Sequence[Run], dataset: str) -> pd.DataFrame | None:
+    """shortcuts.csv of the run (notebook 03) that measured this data set; None where none did."""
+    for run in reversed(list(runs)):
+        path = run.folder / "shortcuts.csv"
+        if path.is_file() and run.parameters.get("dataset") == dataset:
+            return pd.read_csv(path, dtype={"utterance": str, "attack": str, "speaker": str}, keep_default_na=True,
+                               na_values=[""])
+    return None
+
+
+def attacks_of(table: pd.DataFrame) -> list[str]:
+    """Names of the attacks in a table, sorted."""
+    return list(attack_rows(table))
