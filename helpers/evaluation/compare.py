@@ -1,0 +1,220 @@
+"""Run folders -> tables: one line a model, attacks, differences, seeds, data sets crossed."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from helpers.evaluation.intervals import ROUNDS, over_seeds, paired_difference
+from helpers.evaluation.scores import check_scores
+from helpers.evaluation.summary import asvspoof_names, by_class
+from helpers.metrics import eer
+from helpers.runs import Run
+
+NOT_A_VARIANT = {"seed", "device", "workers", "max_minutes", "notebook"}
+
+
+def scored_runs(runs: Sequence[Run], dataset: str | None = None) -> list[Run]:
+    """Those runs that hold figures on eval (a caching run holds none)."""
+    return [run for run in runs if run.metrics.get("metrics", {}).get("eval", {}).get("eer") is not None
+            and dataset in (None, run.metrics.get("dataset"))]
+
+
+def datasets_of(runs: Sequence[Run]) -> list[str]:
+    """Data sets of the scored runs, most runs first."""
+    names = [run.metrics["dataset"] for run in scored_runs(runs)]
+    return sorted(set(names), key=lambda name: (-names.count(name), name))
+
+
+def labels_of(runs: Sequence[Run]) -> dict[str, str]:
+    """run name -> the shortest label that tells it apart: model, then features, then seed, then the run's hash."""
+    def parts(run: Run) -> list[str]:
+        found = run.metrics
+        return [str(found.get("model", run.notebook)), str(found.get("features", "")),
+                f"seed {found.get('seed', 0)}", run.name.rsplit("-", 1)[-1][:4]]
+
+    labels = {run.name: parts(run)[0] for run in runs}
+    for level in range(1, 4):
+        taken = list(labels.values())
+        for run in runs:
+            extra = parts(run)[level]
+            same = [r for r in runs if labels[r.name] == labels[run.name]]
+            if taken.count(labels[run.name]) > 1 and len({parts(r)[level] for r in same}) > 1:
+                labels[run.name] = labels[run.name] + "\0" + extra
+    return {name: label.replace("\0", " ") for name, label in labels.items()}
+
+
+def comparison_table(runs: Sequence[Run], dataset: str | None = None) -> pd.DataFrame:
+    """One row a run, best eval EER first within its data set. Rates are fractions; what is unknown is NaN."""
+    runs = scored_runs(runs, dataset)
+    labels = labels_of(runs)
+    rows = []
+    for run in runs:
+        record, split = run.metrics, run.metrics["metrics"]["eval"]
+        info, timing = record.get("model_info", {}), record.get("timing", {})
+        rows.append({
+            "label": labels[run.name], "model": record.get("model", ""), "features": record.get("features", ""),
+            "dataset": record.get("dataset", ""), "seed": record.get("seed", 0),
+            "eer": split["eer"], "eer_low": split["eer_interval"][0], "eer_high": split["eer_interval"][1],
+            "dev_eer": record["metrics"].get("dev", {}).get("eer", np.nan),
+            "accuracy": split.get("accuracy", np.nan), "macro_f1": split.get("macro_f1", np.nan),
+            "min_tdcf_v1": split.get("min_tdcf_v1", np.nan), "mean_attack_eer": split.get("mean_attack_eer", np.nan),
+            "auc": split.get("auc", np.nan), "parameters": info.get("parameters", np.nan),
+            "train_seconds": timing.get("train_seconds", np.nan), "ms_per_clip": info.get("ms_per_clip", np.nan),
+            "n_bonafide": split.get("n_bonafide", 0), "n_spoof": split.get("n_spoof", 0),
+            "notes": "; ".join(record.get("notes", []) + split.get("remarks", [])), "run": run.name})
+    if not rows:
+        raise ValueError("no finished run holds figures on eval: run a training notebook first (10 to 27)")
+    table = pd.DataFrame(rows)
+    return table.sort_values(["dataset", "eer", "label"], kind="stable").reset_index(drop=True)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The comparison table as text for people: percentages with intervals, units in the headings."""
+    def percent(value: float) -> str:
+        return "–" if pd.isna(value) else f"{100 * value:.1f}"
+
+    def number(value: float, form: str) -> str:
+        return "–" if pd.isna(value) else format(value, form)
+
+    shown = pd.DataFrame({
+        "model": table["label"], "features": table["features"],
+        "EER %": [f"{percent(r.eer)} ({percent(r.eer_low)}–{percent(r.eer_high)})" for r in table.itertuples()],
+        "accuracy %": table["accuracy"].map(percent), "macro-F1 %": table["macro_f1"].map(percent)})
+    if table["min_tdcf_v1"].notna().any():
+        shown["min t-DCF*"] = [number(v, ".3f") for v in table["min_tdcf_v1"]]
+    shown["parameters"] = [number(v, ",.0f") for v in table["parameters"]]
+    shown["training s"] = [number(v, ",.0f") for v in table["train_seconds"]]
+    shown["ms/clip"] = [number(v, ".1f") for v in table["ms_per_clip"]]
+    if table["notes"].str.len().any():
+        shown["notes"] = table["notes"]
+    return shown
+
+
+def best_by_dev(runs: Sequence[Run], dataset: str | None = None) -> Run:
+    """The run with the lowest dev EER: eval takes no part in the choice. Without dev figures, ValueError."""
+    runs = [run for run in scored_runs(runs, dataset) if "eer" in run.metrics["metrics"].get("dev", {})]
+    if not runs:
+        raise ValueError("no run holds dev figures: a model is chosen on dev, never on eval")
+    return min(runs, key=lambda run: (run.metrics["metrics"]["dev"]["eer"],
+                                      run.metrics["metrics"]["dev"].get("min_cllr", 0.0), run.name))
+
+
+def attack_table(runs: Sequence[Run], dataset: str | None = None) -> pd.DataFrame:
+    """EER of each attack (rows) for each run (columns), the pooled rate and the mean over attacks below."""
+    runs = scored_runs(runs, dataset)
+    labels = labels_of(runs)
+    columns = {}
+    for run in runs:
+        split = run.metrics["metrics"]["eval"]
+        rates = {attack: value["eer"] for attack, value in split.get("per_attack", {}).items()}
+        columns[labels[run.name]] = {**rates, "mean": split.get("mean_attack_eer", np.nan), "pooled": split["eer"]}
+    table = pd.DataFrame(columns)
+    order = sorted(set(table.index) - {"mean", "pooled"}) + ["mean", "pooled"]
+    return table.reindex([name for name in order if name in table.index]).rename_axis("attack")
+
+
+def hardest_attacks(section: dict, n: int = 3) -> list[tuple[str, float]]:
+    """The attacks with the highest EER of one split's figures: [(attack, eer), …]."""
+    rates = [(attack, value["eer"]) for attack, value in section.get("per_attack", {}).items()]
+    return sorted(rates, key=lambda pair: -pair[1])[:n]
+
+
+@lru_cache(maxsize=64)
+def eval_scores(run_folder: str, stamp: float) -> pd.DataFrame:
+    """Eval rows of a run's scores.csv; the stamp (mtime) makes a rewritten file be read anew."""
+    from helpers.runs import read_run
+    from pathlib import Path
+
+    table = read_run(Path(run_folder)).read_scores()
+    return check_scores(table[table["split"] == "eval"], Path(run_folder).name)
+
+
+def scores_on_eval(run: Run) -> pd.DataFrame:
+    """Checked eval rows of a run's scores.csv."""
+    return eval_scores(str(run.folder), (run.folder / "scores.csv").stat().st_mtime)
+
+
+def differences(runs: Sequence[Run], reference: Run | None = None, rounds: int = ROUNDS) -> pd.DataFrame:
+    """Each run against the one chosen by dev, paired on the same eval utterances: difference, low, high, verdict."""
+    runs = scored_runs(runs)
+    reference = reference or best_by_dev(runs)
+    labels = labels_of(runs)
+    rows = []
+    for run in runs:
+        if run.name == reference.name or run.metrics["dataset"] != reference.metrics["dataset"]:
+            continue
+        found = paired_difference(scores_on_eval(run), scores_on_eval(reference),
+                                  (labels[run.name], labels[reference.name]), rounds)
+        rows.append({"model": labels[run.name], "against": labels[reference.name], "difference": found.difference,
+                     "low": found.interval[0], "high": found.interval[1], "n": found.n, "verdict": found.verdict})
+    columns = ["model", "against", "difference", "low", "high", "n", "verdict"]
+    return pd.DataFrame(rows, columns=columns).sort_values("difference").reset_index(drop=True)
+
+
+def seed_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Runs that differ in nothing but the seed, as mean and range of their eval EER; one row a group of two or more."""
+    groups: dict[str, list[Run]] = {}
+    for run in scored_runs(runs):
+        same = {k: v for k, v in run.parameters.items() if k not in NOT_A_VARIANT}
+        groups.setdefault(repr((run.notebook, run.metrics.get("model"), sorted(same.items(), key=str))), []).append(run)
+    rows = []
+    for group in groups.values():
+        if len(group) > 1:
+            first = group[0].metrics
+            rates = over_seeds([run.metrics["metrics"]["eval"]["eer"] for run in group])
+            rows.append({"model": first.get("model"), "features": first.get("features"), "dataset": first["dataset"],
+                         "seeds": rates["n"], "eer": rates["mean"], "low": rates["low"], "high": rates["high"]})
+    return pd.DataFrame(rows, columns=["model", "features", "dataset", "seeds", "eer", "low", "high"])
+
+
+def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
+    """Train on X, test on Y: one row a (model, trained on, tested on) with its EER.
+
+    A run's own scores.csv is its own data set; `scores.<dataset>.csv` in its folder are the same columns on another.
+    """
+    rows = []
+    for run in scored_runs(runs):
+        record = run.metrics
+        base = {"model": record.get("model", run.notebook), "features": record.get("features", ""),
+                "trained_on": record["dataset"], "run": run.name}
+        rows.append({**base, "tested_on": record["dataset"], "eer": record["metrics"]["eval"]["eer"]})
+        for path in sorted(run.folder.glob("scores.*.csv")):
+            table = pd.read_csv(path, dtype={"utterance": str, "attack": str, "split": str})
+            if "split" in table and (table["split"] == "eval").any():
+                table = table[table["split"] == "eval"]
+            rate = eer(*by_class(check_scores(table, f"{run.name}, {path.name}")))[0]
+            rows.append({**base, "tested_on": path.name.split(".")[1], "eer": rate})
+    return pd.DataFrame(rows, columns=["model", "features", "trained_on", "tested_on", "eer", "run"])
+
+
+def cross_data_matrix(runs: Sequence[Run]) -> pd.DataFrame:
+    """cross_data as a matrix: (model, trained on) x tested on, the lowest EER where several runs compete on one cell."""
+    return cross_data(runs).pivot_table(index=["model", "trained_on"], columns="tested_on", values="eer", aggfunc="mean")
+
+
+def leave_one_attack_out(table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Utterance table -> (attack, positions to fit on, positions to judge on), one fold an attack of train and dev.
+
+    Fit on train without the attack; judge on dev's bona fide and the attack's dev spoofs (its train spoofs where
+    dev has none). Eval rows never appear, and no dev speaker is fitted on.
+    """
+    split, label = table["split"].to_numpy(), table["label"].to_numpy()
+    attack = table["attack"].astype(str).to_numpy()
+    spoof = label == "spoof"
+    for left_out in sorted(set(attack[spoof & np.isin(split, ["train", "dev"])]) - {"-"}):
+        fit = np.flatnonzero((split == "train") & (attack != left_out))
+        judged = (split == "dev") & spoof & (attack == left_out)
+        if not judged.any():
+            judged = (split == "train") & spoof & (attack == left_out)
+        held = np.flatnonzero(((split == "dev") & ~spoof) | judged)
+        if not spoof[fit].any() or not (~spoof[held]).any():
+            raise ValueError(f"leaving {left_out} out leaves no spoof to fit on or no bona fide to judge by")
+        yield left_out, fit, held
+
+
+def la_layout(run: Run) -> bool:
+    """True where a run's attacks have ASVspoof 2019 LA names, so that its t-DCF used the LA constants."""
+    return asvspoof_names(scores_on_eval(run))
