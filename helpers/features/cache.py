@@ -1,0 +1,136 @@
+"""A cache on disk: float16 shards read through a memory map, the table of its rows, and index.json, written last."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.features.settings import FeatureSetting
+from helpers.runs import digest, read_json
+
+SCHEMA = 1
+CODE = 1  # raise it when a change of code changes the values of a feature: older caches are then left aside
+WORDS = ("utterance", "path", "label", "attack", "speaker", "split", "dataset")
+SIZES_LOOKED_AT = 4096  # files, evenly spread: on a mounted drive each costs a question over the network
+
+
+@dataclass
+class Cache:
+    """Features of `table`, row for row. Made by build_cache or open_cache."""
+
+    folder: Path
+    setting: FeatureSetting
+    table: pd.DataFrame  # the clips that were kept, in the order of the rows
+    rejected: pd.DataFrame  # utterance, path, label, split, reason
+    shape: tuple[int, ...]  # of one clip
+    shards: Sequence[np.ndarray | Path] = field(
+        repr=False
+    )  # arrays, or files that are mapped when first read
+    starts: np.ndarray = field(repr=False)  # (shards,) number of each shard's first row
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def read(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Rows in the order asked for -> float16 (n, *shape). IndexError for a row that is not there."""
+        indices = np.atleast_1d(np.asarray(indices, dtype=np.int64))
+        if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(
+                f"{self.folder.name} has rows 0 to {len(self) - 1}: {indices.min()} to {indices.max()} asked"
+            )
+        rows = np.empty((len(indices), *self.shape), dtype=np.float16)
+        shards = np.searchsorted(self.starts, indices, side="right") - 1
+        for shard in np.unique(shards):
+            here = shards == shard
+            source = self.shards[shard]
+            values = _mapped(str(source)) if isinstance(source, Path) else source
+            rows[here] = values[indices[here] - self.starts[shard]]
+        return rows
+
+
+@lru_cache(maxsize=256)
+def _mapped(path: str) -> np.ndarray:
+    """Opened once a process and kept: the map holds no memory of its own. Keyed by name, which holds the hash."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:05d}.npy"
+
+
+def table_digest(table: pd.DataFrame) -> str:
+    """Hash of what the rows are: names, labels, splits, file names and the sizes of up to 4,096 of the files.
+
+    The folder in which the files lie does not count: the same data elsewhere are the same. A file that was replaced
+    by one of equal name and equal size is not noticed.
+    """
+    paths = table["path"].astype(str).tolist()
+    above = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
+    total = hashlib.sha256()
+    for column in WORDS:
+        values = (
+            [os.path.relpath(path, above or ".") for path in paths]
+            if column == "path"
+            else table.get(column, [])
+        )
+        total.update("\n".join([column, *map(str, values)]).encode())
+    for row in (
+        np.unique(np.linspace(0, max(len(paths) - 1, 0), SIZES_LOOKED_AT).astype(int)) if paths else []
+    ):
+        total.update(f"{_size(paths[row])},".encode())
+    return total.hexdigest()[:32]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
+
+
+def cache_digest(table: pd.DataFrame, setting: FeatureSetting) -> str:
+    """Twelve figures that name setting, table and code version together."""
+    return digest([CODE, setting.to_dict(), table_digest(table)], 12)
+
+
+def cache_folder(
+    cache_dir: Path, dataset: str, name: str, table: pd.DataFrame, setting: FeatureSetting
+) -> Path:
+    """`<cache_dir>/<dataset>-<name>-<hash12>`, the hash over setting and table."""
+    return Path(cache_dir) / f"{dataset}-{name}-{cache_digest(table, setting)}"
+
+
+def open_cache(folder: str | Path) -> Cache:
+    """Open a finished cache, in place and without writing. FileNotFoundError or ValueError say what is wrong."""
+    folder = Path(folder)
+    if not (folder / "index.json").is_file():
+        lies = "holds an unfinished cache" if (folder / "build.json").is_file() else "holds no feature cache"
+        raise FileNotFoundError(
+            f"{folder} {lies} (no index.json): run 03_cache, it goes on with what is there"
+        )
+    index = read_json(folder / "index.json")
+    if index.get("schema") != SCHEMA:
+        raise ValueError(
+            f"{folder} was written by other code (schema {index.get('schema')}): remove it and run 03_cache"
+        )
+    ends = np.cumsum(index["rows"], dtype=np.int64)
+    paths = [shard_path(folder, number) for number in range(len(index["bytes"]))]
+    for path, n_bytes in zip(paths, index["bytes"], strict=True):
+        if _size(str(path)) != n_bytes:
+            raise ValueError(
+                f"{path} has {_size(str(path))} bytes, not {n_bytes}: remove {folder} and run 03_cache"
+            )
+    words = dict.fromkeys(WORDS, str)
+    table = pd.read_csv(folder / "utterances.csv", dtype=words, keep_default_na=False, na_values={})
+    rejected = pd.read_csv(folder / "rejected.csv", dtype=str, keep_default_na=False)
+    if len(table) != ends[-1]:
+        raise ValueError(f"{folder} has {ends[-1]} rows but names {len(table)}: remove it and run 03_cache")
+    setting = FeatureSetting.from_dict(index["setting"])
+    return Cache(folder, setting, table, rejected, tuple(index["shape"]), paths, ends - index["rows"])

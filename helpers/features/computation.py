@@ -1,0 +1,84 @@
+"""Waves in, any feature out: the one function that caches, trainings on waves and the detector share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from helpers.features import deep_voice, pictures, spectral
+from helpers.features.settings import FeatureSetting
+
+Samples = TypeVar("Samples", np.ndarray, torch.Tensor)
+
+
+def fit_length(wave: Samples, n_samples: int) -> Samples:
+    """(..., samples) -> (..., n_samples): cut from the start, or repeated from the start until it is long enough.
+
+    Zeros are never added: how long they last would tell the class where spoofs are shorter. ValueError when empty.
+    """
+    length = wave.shape[-1]
+    if length == 0:
+        raise ValueError("an empty wave cannot be repeated")
+    if length >= n_samples:
+        return wave[..., :n_samples]
+    repeats = -(-n_samples // length)
+    if isinstance(wave, torch.Tensor):
+        return wave.repeat(*[1] * (wave.ndim - 1), repeats)[..., :n_samples]
+    return np.tile(wave, repeats)[..., :n_samples]
+
+
+def _wave(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
+    return waves
+
+
+FUNCTIONS: dict[str, Callable[[torch.Tensor, FeatureSetting], torch.Tensor]] = {
+    "wave": _wave,
+    "logmel": spectral.log_mel,
+    "logspec": spectral.log_spectrogram,
+    "mfcc": spectral.mfcc,
+    "lfcc": spectral.lfcc,
+    "chroma": spectral.chroma,
+    "contrast": spectral.spectral_contrast,
+    "zcr": spectral.zero_crossing_rate,
+    "mfcc_contrast_zcr": spectral.mfcc_contrast_zcr,
+    "waveform_picture": pictures.waveform_picture,
+    "spectrogram_picture": pictures.spectrogram_picture,
+    "deep_voice_26": deep_voice.deep_voice_26,
+}
+
+
+def compute(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
+    """(batch, samples) at setting.sample_rate, -1..1 -> (batch, *feature), float32, on the device of the waves.
+
+    Longer waves are cut to setting.n_samples and shorter ones repeated, as the cache does: the same audio gives the
+    same feature here and there. ValueError for anything but (batch, samples) of real numbers.
+    """
+    if waves.ndim != 2 or not waves.is_floating_point():
+        raise ValueError(f"features need floats (batch, samples), got {waves.dtype} {tuple(waves.shape)}")
+    with torch.inference_mode(not waves.requires_grad):
+        features = FUNCTIONS[setting.kind](fit_length(waves.float(), setting.n_samples), setting)
+    return features.contiguous()
+
+
+def feature_shape(setting: FeatureSetting) -> tuple[int, ...]:
+    """The shape of one clip's feature, without computing one."""
+    rows = {
+        "logmel": setting.n_bands,
+        "logspec": setting.n_frequencies,
+        "mfcc": setting.n_coefficients * (setting.deltas + 1),
+        "lfcc": setting.n_coefficients * (setting.deltas + 1),
+        "chroma": setting.n_bands,
+        "contrast": setting.n_bands + 1,
+        "zcr": 1,
+        "mfcc_contrast_zcr": setting.n_coefficients + 8,
+    }
+    if setting.kind in rows:
+        return (rows[setting.kind], setting.n_frames)
+    if setting.kind == "wave":
+        return (setting.n_samples,)
+    if setting.kind == "deep_voice_26":
+        return (len(deep_voice.COLUMNS),)
+    return (1, setting.size, setting.size)
