@@ -273,7 +273,7 @@ download(get_entry("asvspoof2019_la"), Path(sys.argv[2]))
 
 
 def test_killed_download_ends_complete_when_run_again(service, tmp_path):
-    service.slow = 0.02
+    service.slow = 0.05
     environment = {**os.environ, "KAGGLE_API_ENVIRONMENT": "LOCALHOST"}
     for pause in (0.1, 0.25):
         child = subprocess.Popen(

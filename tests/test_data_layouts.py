@@ -249,15 +249,19 @@ def test_columns_and_labels_of_others_can_be_translated(tmp_path, manifest):
 # ---------------------------------------------------------------- DEEP-VOICE
 
 
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory):
+    return deep_voice(tmp_path_factory.mktemp("voices"), seconds=0.4)
+
+
 def test_recording_names_tell_source_and_target():
     assert speakers_of("Obama-to-Biden") == ("obama", "biden")
     assert speakers_of("biden-original") == ("biden", "biden")
 
 
-def test_deep_voice_speakers_are_disjoint_in_source_and_target(tmp_path, manifest):
-    deep_voice(tmp_path / "in")
-    options = {"segment_seconds": 0.3}
-    opened = open_dataset("deep_voice_audio", str(tmp_path / "in"), manifest=manifest(), options=options)
+def test_deep_voice_speakers_are_disjoint_in_source_and_target(voices, manifest):
+    options = {"segment_seconds": 0.2}
+    opened = open_dataset("deep_voice_audio", str(voices), manifest=manifest(), options=options)
     check_table(opened.table)
     heard = {
         split: set(part["source_speaker"]) | set(part["target_speaker"]) for split, part in opened.table.groupby("split")
@@ -270,11 +274,10 @@ def test_deep_voice_speakers_are_disjoint_in_source_and_target(tmp_path, manifes
 
 
 @pytest.mark.parametrize("scheme", ["recording", "source_speaker", "random"])
-def test_deep_voice_other_schemes_are_named(tmp_path, manifest, scheme):
-    deep_voice(tmp_path / "in")
-    options = {"segment_seconds": 0.3, "split": scheme}
-    table = open_dataset("deep_voice_audio", str(tmp_path / "in"), manifest=manifest(), options=options).table
-    assert len(table) == 128 and set(table["split_scheme"]) == {scheme}
+def test_deep_voice_other_schemes_are_named(voices, manifest, scheme):
+    options = {"segment_seconds": 0.4, "split": scheme}
+    table = open_dataset("deep_voice_audio", str(voices), manifest=manifest(), options=options).table
+    assert len(table) == 64 and set(table["split_scheme"]) == {scheme}
     assert (pd.crosstab(table["split"], table["label"]) > 0).all().all()
     if scheme != "random":
         column = scheme if scheme == "source_speaker" else "recording"
@@ -283,20 +286,19 @@ def test_deep_voice_other_schemes_are_named(tmp_path, manifest, scheme):
 
 def test_deep_voice_counts_recordings(tmp_path):
     deep_voice(tmp_path / "in")
-    opened = open_dataset("deep_voice_audio", str(tmp_path / "in"), options={"segment_seconds": 0.3})
+    opened = open_dataset("deep_voice_audio", str(tmp_path / "in"), options={"segment_seconds": 0})
     assert opened.counts["expected"].tolist() == opened.counts["found"].tolist() == [8, 56]
     next((tmp_path / "in").rglob("biden-original.wav")).unlink()
     with pytest.raises(CountMismatch, match="all bonafide expected 8 / found 7"):
         open_dataset("deep_voice_audio", str(tmp_path / "in"))
 
 
-def test_deep_voice_table_knows_only_the_random_split(tmp_path, manifest):
-    deep_voice(tmp_path / "in")
-    opened = open_dataset("deep_voice_table", str(tmp_path / "in"), manifest=manifest())
+def test_deep_voice_table_knows_only_the_random_split(voices, manifest):
+    opened = open_dataset("deep_voice_table", str(voices), manifest=manifest())
     assert len(opened) == 40 and (opened.table["path"] == "").all() and "chroma_stft" in opened.table
     assert opened.table["rms"].tolist() == list(range(40))
     with pytest.raises(DataError, match="do not tell"):
-        open_dataset("deep_voice_table", str(tmp_path / "in"), manifest=manifest(), options={"split": "recording"})
+        open_dataset("deep_voice_table", str(voices), manifest=manifest(), options={"split": "recording"})
 
 
 # ---------------------------------------------------------------- faces

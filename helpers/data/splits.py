@@ -16,15 +16,18 @@ FRACTIONS = (0.7, 0.1, 0.2)  # train, dev, eval
 
 
 def random_split(table: pd.DataFrame, seed: int = 0) -> pd.Series:
-    """Each utterance by itself, each class in the same proportions -> a column of split names."""
+    """Each utterance by itself, each class in the same proportions and nowhere absent -> a column of split names."""
     generator = np.random.default_rng(seed)
     split = np.empty(len(table), dtype=object)
     for label in sorted(table["label"].unique()):
         rows = np.flatnonzero((table["label"] == label).to_numpy())
         rows = generator.permutation(rows)
-        bounds = np.round(np.cumsum(FRACTIONS) * len(rows)).astype(int)
-        for name, part in zip(SPLITS, np.split(rows, bounds[:-1]), strict=True):
-            split[part] = name
+        if len(rows) < len(SPLITS):
+            raise DataError(f"{len(rows)} {label} clips cannot make train, dev and eval: bring more")
+        n_dev, n_eval = (max(1, round(share * len(rows))) for share in FRACTIONS[1:])
+        split[rows] = "train"
+        split[rows[:n_dev]] = "dev"
+        split[rows[n_dev : n_dev + n_eval]] = "eval"
     return pd.Series(split, index=table.index, name="split")
 
 
@@ -37,22 +40,22 @@ def group_split(table: pd.DataFrame, groups: pd.Series, seed: int = 0) -> pd.Ser
     sizes = pd.crosstab(groups, table["label"])
     if len(sizes) < len(SPLITS):
         raise DataError(f"{len(sizes)} groups cannot make train, dev and eval: bring more, or split: random")
-    wanted = np.outer(FRACTIONS, sizes.sum())  # (splits, classes)
+    n_clips = sizes.to_numpy(dtype=float)  # (groups, classes)
+    wanted = np.maximum(np.outer(FRACTIONS, n_clips.sum(axis=0)), 1)  # (splits, classes)
     generator = np.random.default_rng(seed)
-    best: tuple[float, dict] = (np.inf, {})
+    best, chosen = np.inf, np.zeros(len(sizes), dtype=int)
     for _ in range(50):
         have = np.zeros_like(wanted)
-        chosen = {}
-        for name in generator.permutation(sizes.index.to_numpy()):
-            size = sizes.loc[name].to_numpy()
-            lack = ((wanted - have) / np.maximum(wanted, 1))[:, size > 0].sum(axis=1)
-            number = int(np.argmax(lack))
-            have[number] += size
-            chosen[name] = SPLITS[number]
-        away = float(np.abs(have / np.maximum(wanted, 1) - 1).sum()) + 100 * int((have == 0).sum())
-        if away < best[0]:
-            best = (away, chosen)
-    return groups.map(best[1]).rename("split")
+        drawn = np.zeros(len(sizes), dtype=int)
+        for group in generator.permutation(len(sizes)):
+            lack = (1 - have / wanted) @ (n_clips[group] > 0)
+            drawn[group] = np.argmax(lack)
+            have[drawn[group]] += n_clips[group]
+        away = np.abs(have / wanted - 1).sum() + 100 * (have == 0).sum()
+        if away < best:
+            best, chosen = away, drawn
+    home = dict(zip(sizes.index, (SPLITS[number] for number in chosen), strict=True))
+    return groups.map(home).rename("split")
 
 
 def speaker_disjoint_split(source: pd.Series, target: pd.Series, label: pd.Series, seed: int = 0) -> pd.Series:
@@ -67,24 +70,27 @@ def speaker_disjoint_split(source: pd.Series, target: pd.Series, label: pd.Serie
             f"{len(speakers)} speakers cannot make three disjoint sets of two: use split: recording and say so"
         )
     quarter = max(2, len(speakers) // 4)
-    pairs = pd.DataFrame({"source": source, "target": target, "label": label}).value_counts().reset_index()
+    number = {name: position for position, name in enumerate(speakers)}
+    pairs = pd.DataFrame({"source": source.map(number), "target": target.map(number), "spoof": label == "spoof"})
+    pairs = pairs.value_counts().reset_index()
+    from_, to, spoof, count = (pairs[column].to_numpy() for column in ("source", "target", "spoof", "count"))
     generator = np.random.default_rng(seed)
-    best: tuple[int, dict[str, str]] = (0, {})
-    for _ in range(200):
-        order = generator.permutation(speakers)
-        home = {name: "eval" for name in order[:quarter]}
-        home |= {name: "dev" for name in order[quarter : 2 * quarter]}
-        home |= {name: "train" for name in order[2 * quarter :]}
-        at_home = pairs[pairs["source"].map(home) == pairs["target"].map(home)]
-        held = at_home.groupby([at_home["source"].map(home), "label"])["count"].sum()
+    best, chosen = 0, np.zeros(len(speakers), dtype=int)
+    for _ in range(500):
+        order = generator.permutation(len(speakers))
+        home = np.zeros(len(speakers), dtype=int)  # 0 train, 1 dev, 2 eval
+        home[order[:quarter]] = 2
+        home[order[quarter : 2 * quarter]] = 1
+        kept = home[from_] == home[to]
+        held = np.bincount(2 * home[from_][kept] + spoof[kept], count[kept], minlength=2 * len(SPLITS))
         # The smallest class of the smallest split decides how much a result can be trusted.
-        smallest = int(held.min()) if len(held) == 2 * len(SPLITS) else 0
-        if smallest > best[0]:
-            best = (smallest, home)
-    if not best[1]:
+        if held.min() > best:
+            best, chosen = held.min(), home
+    if not best:
         raise DataError("no division of the speakers leaves both classes in every split: use split: recording")
-    split = source.map(best[1])
-    return split.where(split == target.map(best[1]), "").rename("split")
+    homes = dict(zip(speakers, (SPLITS[position] for position in chosen), strict=True))
+    split = source.map(homes)
+    return split.where(split == target.map(homes), "").rename("split")
 
 
 def add_split(table: pd.DataFrame, scheme: str, seed: int = 0) -> tuple[pd.DataFrame, list[str]]:
