@@ -145,15 +145,23 @@ def read_protocol_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
         table["utterance"] = [os.path.splitext(path)[0].replace("\\", "/") for path in table["path"]]
     _refuse_twice(table["utterance"], name)
     table = fill_attack_and_speaker(table)
-    table["path"] = [_present(root, path) for path in table["path"]]
+    table["path"] = _present(root, table["path"])
     if "split" in table:
         table["split"] = _splits_in_words(table["split"], name)
     return table, []
 
 
-def _present(root: Path, path: str) -> str:
-    full = os.path.join(root, path.replace("\\", "/"))
-    return full if os.path.isfile(full) else ""
+def _present(root: Path, paths: pd.Series) -> list[str]:
+    """Absolute paths, "" where no file is; each folder is listed once (a look-up a file is slow over a mount)."""
+    inside: dict[str, set[str]] = {}
+    found = []
+    for path in paths:
+        full = os.path.normpath(os.path.join(root, path.strip().replace("\\", "/")))
+        folder, name = os.path.split(full)
+        if folder not in inside:
+            inside[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        found.append(full if name in inside[folder] else "")
+    return found
 
 
 def labels_in_words(labels: pd.Series, own: dict[Any, str], name: str) -> pd.Series:

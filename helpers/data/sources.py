@@ -90,7 +90,8 @@ def _kaggle_input(entry: Entry, place: Place, tried: list[str]) -> Source | None
             tried.append(f"{path} (not attached)")
             continue
         # Only a data set named by its slug may be recognised by a marker as common as real/ and fake/.
-        if (number < named or entry.layout == "asvspoof") and find_root(path, entry) is not None:
+        by_name, by_marker = number < named, entry.layout == "asvspoof"
+        if by_name and find_root(path, entry) or by_marker and find_root(path, entry, depth=3):
             tried.append(f"{path} ({marker_in_words(entry)}: there)")
             return Source("folder", path, tried)
         archives = sorted(path.glob("*.zip")) if number < named else _archives(path, entry)
