@@ -20,14 +20,15 @@ class MaxFeatureMap(nn.Module):
 
 
 def _block(n_in: int, n_out: int) -> nn.Sequential:
+    # Pooling and max-feature-map are both maxima and may change places: first the one that shrinks more.
     return nn.Sequential(
-        nn.Conv2d(n_in, 2 * n_out, 3, padding=1), MaxFeatureMap(), nn.BatchNorm2d(n_out), nn.MaxPool2d(2)
+        nn.Conv2d(n_in, 2 * n_out, 3, padding=1), nn.MaxPool2d(2), MaxFeatureMap(), nn.BatchNorm2d(n_out)
     )
 
 
 class Lcnn(Detector):
     """Max-feature-map network (Wu et al. 2018, "A light CNN for deep face representation", sec. III-A; for
-    spoofing Lavrentyeva et al. 2019), with the LSTM pooling of Wang & Yamagishi 2021, sec. 2.2, as an option.
+    spoofing Lavrentyeva et al. 2019), with the LSTM pooling of Wang & Yamagishi 2021 ("A comparative study on recent neural spoofing countermeasures") as an option.
 
     (rows, frames) of LFCC, log-mel or a linear-frequency log-spectrogram, any number of frames from 16 on.
     Four blocks halve both axes. Rows stay apart, because *where* in frequency a trace sits matters; frames

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from helpers import metrics
-from helpers.environment import pick_device, seed_everything
+from helpers.environment import cpu_threads, keep_freed_memory, pick_device, seed_everything
 from helpers.features import Cache, FeatureSetting
 from helpers.models import build_model
 from helpers.models.standardise import Standardised, row_statistics
@@ -43,13 +43,14 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
 
     `setting` names the features the network sees where the cache holds waves (for wave augmentation).
     """
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 0)) or torch.get_num_threads())
+    keep_freed_memory()
+    torch.set_num_threads(cpu_threads())
     device = parallel.device() or pick_device(settings.device)
     reader = BatchReader(cache, setting or cache.setting, settings)
     rows = split_rows(cache.table, settings)
     labels = (cache.table["label"].to_numpy() == "bonafide").astype(np.int64)
     seed_everything(settings.seed)
-    model = make_model(settings, reader, rows["train"]).to(device)
+    model = make_model(settings, reader, rows["train"]).to(device, memory_format=torch.channels_last)
     training = _Training(settings, model, reader, rows, labels, device, run)
     training.take_up()
     training.go()
@@ -182,8 +183,6 @@ class _Training:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.lr(self.epoch * self.steps + i)
             batch = batch.to(self.device, non_blocking=True)
-            if batch.ndim == 4 and self.device.type == "cuda":
-                batch = batch.contiguous(memory_format=torch.channels_last)
             target = torch.from_numpy(self.labels[part]).float().to(self.device)
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
                 scores = network(batch)
