@@ -362,6 +362,14 @@ def test_a_path_named_by_the_user_is_never_passed_over(tmp_path, manifest):
         open_dataset("asvspoof2019_la", str(tmp_path / "notes.txt"), place=place, manifest=manifest())
 
 
+def test_paths_are_absolute_whatever_the_source_was(tmp_path, manifest, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HELPERS_WORK", "relative")
+    zipped(protocol_csv(tmp_path / "in"), tmp_path / "mine.zip")
+    check_table(open_dataset("my_protocol", "in", manifest=manifest()).table)
+    check_table(open_dataset("my_zip", "mine.zip", manifest=manifest()).table)
+
+
 def test_own_data_without_a_path_asks_for_one(manifest):
     with pytest.raises(SourceError, match="give its path as `source`"):
         open_dataset("my_folder", manifest=manifest())

@@ -79,11 +79,12 @@ def open_dataset(
         from helpers.data.download import download
 
         found = Source("zip", download(entry, place.folders.downloads, place), found.tried)
-    root = stage(found, entry, place.folders.data)
+    data_folder = place.folders.data.absolute()
+    root = stage(found, entry, data_folder)
     table, notes = read_table(root, entry)
     counts, missing = check_counts(table, entry, allow_mismatch)
     table = table[table["path"] != ""] if entry.layout != "features_csv" else table
-    table, more_notes = _finish(table, entry, place.folders.data)
+    table, more_notes = _finish(table, entry, data_folder)
     notes += more_notes
     asv_scores = protocols.find_asv_scores(root, entry) if entry.layout == "asvspoof" else {}
     own = found.path if entry.source in ("folder", "zip") or source else None

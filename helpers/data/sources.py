@@ -55,7 +55,7 @@ def _search(entry: Entry, place: Place, tried: list[str]) -> Source | None:
 
 
 def _named(entry: Entry, name: str, tried: list[str]) -> Source:
-    path = Path(name).expanduser()
+    path = Path(name).expanduser().absolute()
     tried.append(f"{path} (named)")
     if path.is_dir():
         if find_root(path, entry) is not None:
