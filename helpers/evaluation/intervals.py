@@ -50,7 +50,8 @@ class Ranking:
             return 0.5  # one tie holds everything: accept all or reject all
         end = (point if self.ends is None else int(self.ends[point])) + 1
         miss = weights[:end][self.is_bonafide[:end]].sum() / n_bonafide
-        return float(miss + miss + 1 - rising[point]) / 2
+        rate = float(miss + miss + 1 - rising[point]) / 2
+        return min(max(rate, 0.0), 1.0)  # rounding may leave it a hair outside
 
 
 def speaker_codes(table: pd.DataFrame) -> np.ndarray | None:

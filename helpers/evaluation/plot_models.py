@@ -1,0 +1,167 @@
+"""Figures that set models side by side: rates with intervals, attacks, cost, dev against eval."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers.evaluation.palette import MODEL_COLOURS, canvas, canvases, model_style, percent_axis
+
+
+def eer_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
+    """EER of each row of the comparison table with its interval; lower is better, 50 % is guessing."""
+    figure, ax = canvas(ax, (7.6, 1.6 + 0.5 * len(table)))
+    places = np.arange(len(table))
+    rate = table["eer"].to_numpy(dtype=float)
+    spread = [np.maximum(rate - table["eer_low"], 0), np.maximum(table["eer_high"] - rate, 0)]
+    ax.errorbar(rate, places, xerr=spread, fmt="o", markersize=8, capsize=4, color=MODEL_COLOURS[0], linewidth=2)
+    for place, value, high in zip(places, rate, table["eer_high"], strict=True):
+        ax.annotate(f"{100 * value:.1f}", (max(value, high), place), xytext=(6, 0), textcoords="offset points",
+                    va="center", fontsize=11)
+    ax.axvline(0.5, color="0.5", linestyle=":")
+    ax.set_yticks(places, table["label"])
+    ax.set(xlim=(0, max(0.54, float(table["eer_high"].max()) * 1.1)), ylim=(len(table) - 0.4, -0.6),
+           xlabel="EER on eval (%), 95 % interval; dotted: guessing", title="Lower is better")
+    percent_axis(ax)
+    return figure
+
+
+def attack_bars(sections: Mapping[str, Mapping], title: str = "EER by attack", columns: int = 2) -> Figure:
+    """One panel a model: EER of every attack with its interval, the pooled rate as a line."""
+    if not sections:
+        raise ValueError("no model to draw")
+    columns = min(columns, len(sections))
+    rows = -(-len(sections) // columns)
+    most = max(len(s.get("per_attack", {})) for s in sections.values())
+    width = max(4.6, 1.6 + 0.42 * most)
+    top = max((v["eer_interval"][1] for s in sections.values() for v in s.get("per_attack", {}).values()), default=0.5)
+    figure, axes = canvases(rows, columns, (width * columns, 3.3 * rows + 0.4), sharey=True)
+    flat = np.ravel(axes)
+    for number, (ax, (name, section)) in enumerate(zip(flat, sections.items(), strict=False)):
+        attacks = section.get("per_attack", {})
+        rate = np.array([v["eer"] for v in attacks.values()])
+        ends = np.array([v["eer_interval"] for v in attacks.values()]).reshape(-1, 2)
+        places = np.arange(len(attacks))
+        ax.bar(places, rate, color=MODEL_COLOURS[number % len(MODEL_COLOURS)], alpha=0.75)
+        ax.errorbar(places, rate, yerr=[np.maximum(rate - ends[:, 0], 0), np.maximum(ends[:, 1] - rate, 0)], fmt="none",
+                    ecolor="black", capsize=3, linewidth=1.3)
+        ax.axhline(section["eer"], color="black", linestyle="--", linewidth=1.2)
+        ax.set_xticks(places, list(attacks), rotation=90)
+        ax.set(title=f"{name}: {100 * section['eer']:.1f} % pooled (dashed)", ylim=(0, min(1.0, top * 1.08)))
+        percent_axis(ax, "y")
+        if number % columns == 0:
+            ax.set_ylabel("EER (%)")
+        ax.grid(axis="x", visible=False)
+    for ax in flat[len(sections):]:
+        ax.set_axis_off()
+    figure.suptitle(title)
+    return figure
+
+
+def attack_map(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
+    """compare.attack_table as a shaded table: attacks down, models across, EER in %."""
+    figure, ax = canvas(ax, (2.6 + 1.25 * table.shape[1], 1.9 + 0.36 * len(table)))
+    sns.heatmap(100 * table, annot=True, fmt=".1f", cmap="YlOrBr", vmin=0, vmax=50, ax=ax, linewidths=0.5,
+                cbar_kws={"label": "EER (%)"}, annot_kws={"fontsize": 11})
+    ax.set(xlabel="", ylabel="attack", title="EER (%) by attack and model")
+    ax.tick_params(axis="y", rotation=0)
+    for text in ax.get_xticklabels():
+        text.set(rotation=30, ha="right")
+    ax.grid(False)
+    return figure
+
+
+def summary_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
+    """Accuracy and macro-F1 of each model beside each other, values on the bars (threshold from dev)."""
+    figure, ax = canvas(ax, (max(6.4, 1.7 * len(table) + 1.5), 4.6))
+    long = table.melt(id_vars="label", value_vars=["accuracy", "macro_f1"], var_name="measure", value_name="value")
+    long["measure"] = long["measure"].map({"accuracy": "accuracy", "macro_f1": "macro-F1"})
+    sns.barplot(long, x="label", y="value", hue="measure", palette=["#56B4E9", "#009E73"], ax=ax)
+    for bars in ax.containers:
+        ax.bar_label(bars, labels=[f"{100 * v:.0f}" for v in bars.datavalues], fontsize=11, padding=2)
+    ax.set(ylim=(0, 1.12), xlabel="", ylabel="%", title="Accuracy and macro-F1 on eval, threshold from dev")
+    ax.set_yticks(np.arange(0, 1.01, 0.2))
+    percent_axis(ax, "y")
+    for text in ax.get_xticklabels():
+        text.set(rotation=25 if len(table) > 3 else 0, ha="right" if len(table) > 3 else "center")
+    # Below the axes: bars near 100 % leave no room inside.
+    ax.legend(title="", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    ax.grid(axis="x", visible=False)
+    return figure
+
+
+def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None = None) -> Figure:
+    """EER against milliseconds a clip or number of parameters (log axis): parameters are not cost, look at both."""
+    names = {"ms_per_clip": "milliseconds per clip (log scale)", "parameters": "parameters (log scale)",
+             "train_seconds": "training, seconds (log scale)"}
+    if cost not in names:
+        raise ValueError(f"cost must be one of {', '.join(names)}, not {cost!r}")
+    figure, ax = canvas(ax, (7.4, 4.8))
+    usable = table[table[cost].fillna(0) > 0].sort_values(cost)
+    ax.set_xscale("log")
+    for number, row in enumerate(usable.itertuples()):
+        value, rate = float(getattr(row, cost)), float(row.eer)
+        spread = [[max(rate - row.eer_low, 0)], [max(row.eer_high - rate, 0)]]
+        ax.errorbar([value], [rate], yerr=spread, fmt="o", markersize=9, capsize=3,
+                    color=model_style(number)["color"])
+        near_end = value > usable[cost].max() / (usable[cost].max() / usable[cost].min()) ** 0.25
+        ax.annotate(str(row.label), (value, rate), xytext=(-9 if near_end else 9, 5), textcoords="offset points",
+                    ha="right" if near_end else "left", fontsize=11)
+    ax.set(xlabel=names[cost], ylabel="EER on eval (%)", title="What a lower EER costs",
+           ylim=(0, float(usable["eer_high"].max()) * 1.12 if len(usable) else 0.5))
+    ax.margins(x=0.15)
+    percent_axis(ax, "y")
+    return figure
+
+
+def dev_against_eval(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
+    """Eval EER against dev EER, one point a model: far above the diagonal, dev has promised too much."""
+    figure, ax = canvas(ax, (6.6, 5.8))
+    usable = table[table["dev_eer"].notna()]
+    top = max(0.05, float(usable[["dev_eer", "eer_high"]].max().max()) * 1.15) if len(usable) else 0.5
+    ax.plot([0, top], [0, top], color="0.5", linestyle=":", label="eval as easy as dev")
+    for number, row in enumerate(usable.itertuples()):
+        ax.errorbar([row.dev_eer], [row.eer], yerr=[[max(row.eer - row.eer_low, 0)], [max(row.eer_high - row.eer, 0)]],
+                    fmt="osD^vPX*"[number % 8], markersize=9, capsize=3, color=model_style(number)["color"],
+                    label=str(row.label))
+    ax.set(xlim=(0, top), ylim=(0, top), xlabel="dev EER (%), attacks seen in training",
+           ylabel="eval EER (%), attacks never seen", title="Does dev predict eval?")
+    percent_axis(ax, "x")
+    percent_axis(ax, "y")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return figure
+
+
+def cross_data_map(matrix: pd.DataFrame, ax: Axes | None = None) -> Figure:
+    """compare.cross_data_matrix as a shaded table: trained on (rows) against tested on (columns), EER in %."""
+    figure, ax = canvas(ax, (3.6 + 1.5 * matrix.shape[1], 1.9 + 0.55 * len(matrix)))
+    shown = 100 * matrix
+    if isinstance(shown.index, pd.MultiIndex):
+        shown.index = [f"{model}, {data}" for model, data in shown.index]
+    sns.heatmap(shown, annot=True, fmt=".1f", cmap="YlOrBr", vmin=0, vmax=50, ax=ax, linewidths=0.5,
+                cbar_kws={"label": "EER (%)"}, annot_kws={"fontsize": 12})
+    ax.set(xlabel="tested on", ylabel="trained on", title="Train on one, test on another: EER (%)")
+    ax.tick_params(axis="y", rotation=0)
+    ax.grid(False)
+    return figure
+
+
+def shortcut_bars(audits: Mapping[str, float], model_rates: Mapping[str, float], ax: Axes | None = None) -> Figure:
+    """EER of each shortcut alone beside that of the models: bars as short as a model's are a warning."""
+    names = list(audits) + list(model_rates)
+    figure, ax = canvas(ax, (7.6, 1.6 + 0.45 * len(names)))
+    colours = ["#8C6D00"] * len(audits) + [MODEL_COLOURS[0]] * len(model_rates)
+    bars = ax.barh(names, [*audits.values(), *model_rates.values()], color=colours, alpha=0.85)
+    ax.bar_label(bars, labels=[f"{100 * v:.1f}" for v in (*audits.values(), *model_rates.values())], padding=4,
+                 fontsize=11)
+    ax.axvline(0.5, color="0.5", linestyle=":")
+    ax.invert_yaxis()
+    ax.set(xlim=(0, max([0.58, *(1.12 * v for v in audits.values())])),
+           xlabel="EER on eval (%); dotted: guessing", title="Shortcuts (brown) beside detectors (blue)")
+    percent_axis(ax)
+    ax.grid(axis="y", visible=False)
+    return figure
