@@ -79,6 +79,15 @@ def test_asvspoof_pa_keeps_room_and_replay(tmp_path, manifest):
     assert opened.table["replay"].tolist() == ["-", "AB", "-", "CC", "-", "BA"]
 
 
+def test_sources_beside_the_protocols_add_columns(tmp_path, manifest):
+    asvspoof(tmp_path / "in")
+    lines = ["utterance,attack,language,text", 'LA_T_2,A01,cs,"dobry den, svete"', "LA_D_1,-,en,hello"]
+    touch(tmp_path / "in" / "LA" / "LA" / "sources.csv", "\n".join(lines).encode())
+    table = open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert len(table) == 8 and table["language"].fillna("").tolist() == ["", "cs", "", "en", "", "", "", ""]
+
+
 def test_missing_recordings_stop_the_run_unless_allowed(tmp_path, manifest, capsys):
     asvspoof(tmp_path / "in")
     next((tmp_path / "in").rglob("LA_E_2.flac")).unlink()

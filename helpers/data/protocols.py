@@ -103,8 +103,20 @@ def read_asvspoof(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
         paths[rows] = found.fillna("")
         extras += len(files) - int(found.notna().sum())
     table["path"] = paths
+    table = _with_sources(table, root / "sources.csv")
     notes = [f"{extras:,} files beside the protocol (enrolment recordings) left out"] if extras else []
     return table, notes
+
+
+def _with_sources(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """What sources.csv tells of each utterance (the starter corpus: language, licence, text), where there is one."""
+    if not path.is_file():
+        return table
+    told = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if "utterance" not in told or told["utterance"].duplicated().any():
+        raise DataError(f"{path.name} should have a column utterance that names each one once")
+    more = told[["utterance", *(column for column in told.columns if column not in table)]]
+    return table.merge(more, on="utterance", how="left")
 
 
 def find_asv_scores(folder: Path, entry: Entry) -> dict[str, Path]:
