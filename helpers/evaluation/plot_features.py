@@ -144,6 +144,14 @@ def side_by_side(bonafide, spoof, setting, waves=None, titles=("bona fide", "spo
     return figure
 
 
+def class_examples(cache, split: str = "dev") -> Figure:
+    """The first bona fide and the first spoofed clip of a split, as the cache holds them."""
+    table = cache.table[cache.table["split"] == split]
+    rows = [int(table.index[table["label"] == label][0]) for label in ("bonafide", "spoof")]
+    spoof = cache.table.loc[rows[1], "attack"]
+    return side_by_side(*cache.read(np.array(rows)), cache.setting, titles=("bona fide", f"spoof ({spoof})"))
+
+
 def heat_over_features(array, heat, setting=None, title: str = "", ax: Axes | None = None) -> Figure:
     """Features in grey under a heat map (explain.grad_cam): where the network found what it decided by."""
     array = np.squeeze(np.asarray(array, dtype=np.float32))

@@ -1,6 +1,12 @@
 """Every figure of the suite by one import. Each takes data, returns the Figure, and most accept `ax`."""
 from helpers.evaluation.palette import CLASS_NAMES, FEATURE_MAP, LOOK, MODEL_COLOURS, PALETTE, canvas, canvases
-from helpers.evaluation.plot_features import heat_over_features, plot_features, side_by_side, wave_over_features
+from helpers.evaluation.plot_features import (
+    class_examples,
+    heat_over_features,
+    plot_features,
+    side_by_side,
+    wave_over_features,
+)
 from helpers.evaluation.plot_models import (
     attack_bars,
     attack_map,
@@ -22,6 +28,6 @@ from helpers.evaluation.plot_scores import (
 )
 
 __all__ = ["CLASS_NAMES", "FEATURE_MAP", "LOOK", "MODEL_COLOURS", "PALETTE", "attack_bars", "attack_map", "canvas",
-           "canvases", "confusion", "confusions", "cross_data_map", "det_curves", "dev_against_eval", "eer_against",
+           "canvases", "class_examples", "confusion", "confusions", "cross_data_map", "det_curves", "dev_against_eval", "eer_against",
            "eer_bars", "heat_over_features", "plot_features", "reliability_diagram", "roc_curves", "score_histogram",
            "shortcut_bars", "side_by_side", "summary_bars", "training_curves", "wave_over_features"]

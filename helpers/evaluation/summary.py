@@ -42,6 +42,19 @@ def summarise(scores: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, asv: As
     return found
 
 
+def summary_table(found: dict) -> pd.DataFrame:
+    """What `summarise` found, for people: one column a split, rates in percent, the threshold from dev."""
+    columns = {}
+    for split, section in found.items():
+        low, high = section["eer_interval"]
+        columns[split] = {
+            "bona fide / spoof": f"{section['n_bonafide']} / {section['n_spoof']}",
+            "EER %": f"{100 * section['eer']:.1f} ({100 * low:.1f}–{100 * high:.1f})",
+            "accuracy %": f"{100 * section['accuracy']:.1f}", "macro-F1 %": f"{100 * section['macro_f1']:.1f}",
+            "AUC": f"{section['auc']:.3f}", "threshold": f"{section['threshold']:.3f}"}
+    return pd.DataFrame(columns)
+
+
 def thresholds(dev: pd.DataFrame) -> dict[str, float]:
     """Operating points chosen on dev: where errors are equal, where the ASVspoof 5 cost is least, and where at
     most one spoof in a hundred passes."""
