@@ -28,8 +28,9 @@ def project(tmp_path_factory):
 def finished(project, tmp_path_factory):
     """Runs folder of one plain run, and what it printed."""
     folder = tmp_path_factory.mktemp("finished")
-    os.environ["HELPERS_RUNS"] = str(folder)
-    return folder, helpers(project, "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HELPERS_RUNS", str(folder))
+        return folder, helpers(project, "run")
 
 
 def run_folder(runs, stem):

@@ -22,14 +22,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-places = [Path.cwd(), *Path.cwd().parents, Path("/content/{name}"), *Path("/kaggle/input").glob("**/{name}")]
-project = next((place for place in places if (place / "helpers" / "__main__.py").is_file()), None)
-if project is None:  # a notebook on its own, on Colab or on Kaggle with internet: fetch the rest of the project
-    project = Path("/content/{name}" if Path("/content").is_dir() else "/kaggle/temp/{name}")
-    subprocess.run(["git", "clone", "--depth", "1", "https://github.com/{repository}", str(project)], check=True)
+depths = ("*", "*/*", "*/*/*", "*/*/*/*")  # of what is attached on Kaggle: the helpers, by either form of mount
+attached = [found.parent for depth in depths for found in Path("/kaggle/input").glob(f"{depth}/helpers")]
+fetched = Path("/content" if Path("/content").is_dir() else "/kaggle/temp") / "{name}"
+places = [place for place in (Path.cwd(), *Path.cwd().parents, *attached) if (place / "helpers").is_dir()]
+project = (places or [fetched])[0]
+if not project.is_dir():  # a notebook on its own, with internet: fetch the rest
+    subprocess.run(["git", "clone", "--depth=1", "https://github.com/{repository}", project], check=True)
 sys.path.insert(0, str(project))
 from helpers.execution.setup import get_ready, read_parameters  # noqa: E402
-
 get_ready(project)
 parameters = read_parameters(globals())"""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from helpers.environment import Place, where_am_i
 from helpers.execution.parameters import read_parameters
+from helpers.execution.states import epochs_done, read_metrics
 
 __all__ = ["get_ready", "read_parameters"]
 
@@ -35,8 +36,8 @@ def missing_packages(requirements: Path) -> list[str]:
     return lines
 
 
-def install(requirements: list[str]) -> None:
-    """pip install, with torch held at what is there; RuntimeError says what to do where the machine is offline."""
+def install(requirements: list[str], wheels: Path | None = None) -> str:
+    """pip install with torch held at what is there; "" or, where it cannot be done, a sentence on what to do."""
     held = []
     for name in sorted(NEVER_INSTALL):
         try:
@@ -44,34 +45,53 @@ def install(requirements: list[str]) -> None:
         except importlib.metadata.PackageNotFoundError:
             pass
     # Naming the installed versions keeps pip from choosing others to please a new package.
-    command = [sys.executable, "-m", "pip", "install", "--quiet", *requirements, *held]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--retries", "1", *requirements, *held]
+    if wheels is not None:
+        command += ["--no-index", "--find-links", str(wheels)]
     done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-3:])
-        raise RuntimeError(
-            f"could not install {', '.join(requirements)}: switch the notebook's internet on, "
-            f"or attach these packages as a data set\n{tail}"
-        )
     importlib.invalidate_caches()
+    if not done.returncode:
+        return ""
+    tail = " ".join((done.stderr or done.stdout).strip().splitlines()[-1:])
+    return (
+        f"not installed: {', '.join(requirements)}. What needs them will say so: switch the internet on, "
+        f"or attach their wheels as a folder `wheels` beside helpers. pip said: {tail}"
+    )
+
+
+# An attached kernel or data set, by both forms of mount; no deeper, since a corpus below has 100,000 files.
+MOUNTS = ("*", "*/*", "*/*/*")
+
+
+def _better(source: Path, target: Path) -> bool:
+    """True when `source` is a further state of the same run: complete before not, then more epochs."""
+
+    def rank(folder: Path) -> tuple[bool, int]:
+        return bool(read_metrics(folder).get("complete")), epochs_done(folder)
+
+    return not target.exists() or rank(source) > rank(target)
 
 
 def attach_earlier_stages(place: Place) -> list[str]:
     """On Kaggle, bring what earlier kernels left below /kaggle/input into this session's folders.
 
     Run folders are copied (they are small and a training may go on in them), feature caches are linked (they are large
-    and only read). Returns the names taken up.
+    and only read). Of two states of one run the further one is taken. Returns the names taken up.
     """
     given = place.root / "kaggle" / "input"
     taken = []
-    for metrics in sorted(given.glob("**/runs/*/params.json")):
-        source, target = metrics.parent, place.folders.runs / metrics.parent.name
-        if not target.exists():
+    for record in sorted(path for mount in MOUNTS for path in given.glob(f"{mount}/runs/*/params.json")):
+        source, target = record.parent, place.folders.runs / record.parent.name
+        if _better(source, target):
             part = target.with_name(f".{target.name}.part")
             shutil.rmtree(part, ignore_errors=True)
             shutil.copytree(source, part)
+            for path in (part, *part.rglob("*")):
+                path.chmod(path.stat().st_mode | 0o200)  # /kaggle/input is read-only, and copies its modes
+            shutil.rmtree(target, ignore_errors=True)
             part.rename(target)
             taken.append(f"runs/{target.name}")
-    for index in sorted(given.glob("**/cache/*/index.json")):
+    for index in sorted(path for mount in MOUNTS for path in given.glob(f"{mount}/cache/*/index.json")):
         target = place.folders.cache / index.parent.name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +107,10 @@ def get_ready(project: Path, root: Path = Path("/")) -> None:
         missing = missing_packages(project / "requirements.txt")
         if missing:
             print(f"installing {', '.join(missing)}")
-            install(missing)
+            wheels = project / "wheels"
+            problem = install(missing, wheels if wheels.is_dir() else None)
+            if problem:
+                print(problem)
     if place.name == "kaggle":
         for name in attach_earlier_stages(place):
             print(f"from an earlier kernel: {name}")
@@ -99,3 +122,11 @@ def _short(path: Path) -> str:
     home = str(Path.home())
     text = str(path)
     return "~" + text[len(home) :] if home != "/" and text.startswith(home + "/") else text
+
+
+def tidy_outputs(root: Path = Path("/")) -> None:
+    """The end of a Kaggle kernel: links to earlier caches go, so that they are not stored again as its output."""
+    cache = where_am_i(root=root).folders.cache
+    for path in cache.iterdir() if cache.is_dir() else ():
+        if path.is_symlink():
+            path.unlink()
