@@ -240,3 +240,17 @@ def parse_assignments(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
             raise ParameterError(f"-p {name} is given twice")
         found[name] = value
     return found
+
+
+def arguments_of(job: Job, profile: str = "demo") -> str:
+    """The command line that runs this one job: what a cluster's rule passes to `python -m helpers run`."""
+    import shlex
+
+    words = ["--notebooks", job.notebook.stem]
+    if job.notebook.rows:
+        words += ["--models", job.row.id]
+    if profile != "demo":
+        words += ["--profile", profile]
+    for name, value in job.overrides.items():
+        words += ["-p", name, str(value).lower() if isinstance(value, bool) else str(value)]
+    return shlex.join(words)
