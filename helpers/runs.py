@@ -7,10 +7,11 @@ import json
 import os
 import platform
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any
 
 from helpers.environment import PROJECT, where_am_i
 
@@ -173,11 +174,10 @@ class Run:
         path = self.folder / "history.csv"
         return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
-    def save_figure(self, figure: Figure, name: str) -> Path:
-        """Write figures/<name>.png at 120 dpi and hand back its path."""
-        path = self.path(f"figures/{name}.png")
-        figure.savefig(path, dpi=120, bbox_inches="tight")
-        return path
+    def save_figure(self, figure: Figure, name: str) -> Figure:
+        """Write figures/<name>.png at 120 dpi and hand the figure back, to be shown by the cell that saved it."""
+        figure.savefig(self.path(f"figures/{name}.png"), dpi=120, bbox_inches="tight")
+        return figure
 
     def finish(self, complete: bool = True, **sections: Any) -> dict[str, Any]:
         """Write metrics.json, last and by rename. `sections`: model, features, data, metrics, model_info, timing, notes."""

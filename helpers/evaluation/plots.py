@@ -1,5 +1,14 @@
 """Every figure of the suite by one import. Each takes data, returns the Figure, and most accept `ax`."""
-from helpers.evaluation.palette import CLASS_NAMES, FEATURE_MAP, LOOK, MODEL_COLOURS, PALETTE, canvas, canvases
+from helpers.evaluation.palette import (
+    CLASS_NAMES,
+    FEATURE_MAP,
+    LOOK,
+    MODEL_COLOURS,
+    PALETTE,
+    canvas,
+    canvases,
+)
+from helpers.evaluation.plot_data import counts, filter_banks, lines, measures, pictures
 from helpers.evaluation.plot_features import (
     class_examples,
     heat_over_features,
@@ -28,6 +37,6 @@ from helpers.evaluation.plot_scores import (
 )
 
 __all__ = ["CLASS_NAMES", "FEATURE_MAP", "LOOK", "MODEL_COLOURS", "PALETTE", "attack_bars", "attack_map", "canvas",
-           "canvases", "class_examples", "confusion", "confusions", "cross_data_map", "det_curves", "dev_against_eval", "eer_against",
-           "eer_bars", "heat_over_features", "plot_features", "reliability_diagram", "roc_curves", "score_histogram",
+           "canvases", "class_examples", "confusion", "confusions", "counts", "cross_data_map", "det_curves", "dev_against_eval", "eer_against",
+           "eer_bars", "filter_banks", "heat_over_features", "lines", "measures", "pictures", "plot_features", "reliability_diagram", "roc_curves", "score_histogram",
            "shortcut_bars", "side_by_side", "summary_bars", "training_curves", "wave_over_features"]

@@ -1,0 +1,70 @@
+"""A finished run folder -> the model that it holds, ready to score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from helpers.features import FEATURES, FeatureSetting, compute
+from helpers.models import build_model, is_classical, model_options
+from helpers.models.standardise import Standardised
+from helpers.runs import Run
+from helpers.training.losses import prepare_network
+from helpers.training.settings import TrainSettings, check_settings
+
+CLASSICAL_FILES = {"lfcc_gmm": "model.npz"}  # all others: model.skops
+
+
+def load_model(run: Run) -> tuple[Any, FeatureSetting]:
+    """The trained model and the feature it reads: an nn.Module in evaluation mode, or a classical estimator with `score`.
+
+    Raises ValueError, in a sentence, where the run did not train on audio, its weights are missing or belong to another
+    network.
+    """
+    settings = check_settings(run.parameters)
+    name = run.metrics.get("features", settings.features)
+    if name not in FEATURES:
+        raise ValueError(f"{run.name} was trained on {name!r}, which is not computed from audio: choose another run")
+    setting = FEATURES[name]
+    if is_classical(settings.model):
+        return _load_classical(run, settings, setting), setting
+    path = run.folder / "best.safetensors"
+    if not path.is_file():
+        raise ValueError(f"{run.name} holds no best.safetensors: run {run.notebook} again")
+    try:
+        state = load_file(path)
+        network = _network(settings, input_shape(setting, settings.crop_frames))
+        model = Standardised(network, state.get("mean"), state.get("std"))
+        model.load_state_dict(state)
+    except (RuntimeError, SafetensorError) as error:
+        why = str(error).splitlines()[0]
+        raise ValueError(f"the weights of {run.name} do not fit {settings.model} ({why}): run it again") from None
+    return model.eval(), setting
+
+
+def input_shape(setting: FeatureSetting, crop_frames: int = 0) -> tuple[int, ...]:
+    """Shape of one clip of this feature, with the crop that the training made."""
+    noise = torch.rand(1, setting.n_samples, generator=torch.Generator().manual_seed(0)) - 0.5
+    shape = list(compute(noise, setting).shape[1:])
+    if crop_frames and len(shape) == 2:
+        shape[-1] = min(shape[-1], crop_frames)
+    return tuple(shape)
+
+
+def _network(settings: TrainSettings, shape: tuple[int, ...]) -> Any:
+    options = dict(settings.options)
+    if "weights" in model_options(settings.model):
+        options["weights"] = "none"  # the run's own follow: nothing is downloaded
+    return prepare_network(build_model(settings.model, shape, **options), settings.loss)
+
+
+def _load_classical(run: Run, settings: TrainSettings, setting: FeatureSetting) -> Any:
+    path = run.folder / CLASSICAL_FILES.get(settings.model, "model.skops")
+    if not path.is_file():
+        raise ValueError(f"{run.name} holds no {path.name}: run {run.notebook} again")
+    shape = input_shape(setting)
+    model = build_model(settings.model, shape if settings.model == "lfcc_gmm" else shape[:1], **settings.options)
+    return model.load(path)
