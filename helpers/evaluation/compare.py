@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from helpers.evaluation.intervals import ROUNDS, over_seeds, paired_difference
 from helpers.evaluation.scores import check_scores
 from helpers.evaluation.summary import asvspoof_names, by_class
 from helpers.metrics import eer
-from helpers.runs import Run
+from helpers.runs import Run, read_run
 
 NOT_A_VARIANT = {"seed", "device", "workers", "max_minutes", "notebook"}
 
@@ -35,15 +36,15 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
         return [str(found.get("model", run.notebook)), str(found.get("features", "")),
                 f"seed {found.get('seed', 0)}", run.name.rsplit("-", 1)[-1][:4]]
 
-    labels = {run.name: parts(run)[0] for run in runs}
+    chosen = {run.name: (parts(run)[0],) for run in runs}
     for level in range(1, 4):
-        taken = list(labels.values())
+        groups: dict[tuple, list[Run]] = {}
         for run in runs:
-            extra = parts(run)[level]
-            same = [r for r in runs if labels[r.name] == labels[run.name]]
-            if taken.count(labels[run.name]) > 1 and len({parts(r)[level] for r in same}) > 1:
-                labels[run.name] = labels[run.name] + "\0" + extra
-    return {name: label.replace("\0", " ") for name, label in labels.items()}
+            groups.setdefault(chosen[run.name], []).append(run)
+        for same in groups.values():
+            if len({parts(run)[level] for run in same}) > 1:
+                chosen |= {run.name: (*chosen[run.name], parts(run)[level]) for run in same}
+    return {name: " ".join(filter(None, words)) for name, words in chosen.items()}
 
 
 def comparison_table(runs: Sequence[Run], dataset: str | None = None) -> pd.DataFrame:
@@ -125,9 +126,6 @@ def hardest_attacks(section: dict, n: int = 3) -> list[tuple[str, float]]:
 @lru_cache(maxsize=64)
 def eval_scores(run_folder: str, stamp: float) -> pd.DataFrame:
     """Eval rows of a run's scores.csv; the stamp (mtime) makes a rewritten file be read anew."""
-    from helpers.runs import read_run
-    from pathlib import Path
-
     table = read_run(Path(run_folder)).read_scores()
     return check_scores(table[table["split"] == "eval"], Path(run_folder).name)
 
@@ -135,6 +133,12 @@ def eval_scores(run_folder: str, stamp: float) -> pd.DataFrame:
 def scores_on_eval(run: Run) -> pd.DataFrame:
     """Checked eval rows of a run's scores.csv."""
     return eval_scores(str(run.folder), (run.folder / "scores.csv").stat().st_mtime)
+
+
+@lru_cache(maxsize=256)
+def difference_of(first: str, second: str, names: tuple[str, str], rounds: int, stamps: tuple[float, float]):
+    """paired_difference of two run folders, remembered: a report asks more than once."""
+    return paired_difference(eval_scores(first, stamps[0]), eval_scores(second, stamps[1]), names, rounds)
 
 
 def differences(runs: Sequence[Run], reference: Run | None = None, rounds: int = ROUNDS) -> pd.DataFrame:
@@ -146,8 +150,9 @@ def differences(runs: Sequence[Run], reference: Run | None = None, rounds: int =
     for run in runs:
         if run.name == reference.name or run.metrics["dataset"] != reference.metrics["dataset"]:
             continue
-        found = paired_difference(scores_on_eval(run), scores_on_eval(reference),
-                                  (labels[run.name], labels[reference.name]), rounds)
+        stamps = tuple((r.folder / "scores.csv").stat().st_mtime for r in (run, reference))
+        found = difference_of(str(run.folder), str(reference.folder), (labels[run.name], labels[reference.name]),
+                              rounds, stamps)
         rows.append({"model": labels[run.name], "against": labels[reference.name], "difference": found.difference,
                      "low": found.interval[0], "high": found.interval[1], "n": found.n, "verdict": found.verdict})
     columns = ["model", "against", "difference", "low", "high", "n", "verdict"]

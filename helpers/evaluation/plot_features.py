@@ -36,6 +36,11 @@ def plot_features(array, setting=None, title: str = "", ax: Axes | None = None, 
     found = about(setting)
     kind = str(found.get("kind", ""))
     figure, ax = canvas(ax, (7.6, 3.8))
+    if kind == "zcr" and array.ndim == 1:
+        ax.plot(np.arange(array.size) * found["hop_length"] / found["sample_rate"], array, color=PALETTE["bonafide"])
+        ax.set(xlabel="time (s)", ylabel="zero crossings per sample", title=title or "zero-crossing rate")
+        ax.margins(x=0.01)
+        return figure
     if array.ndim == 1:
         return plot_vector(figure, ax, array, found, title)
     if array.ndim != 2:
@@ -47,7 +52,7 @@ def plot_features(array, setting=None, title: str = "", ax: Axes | None = None, 
         return figure
     seconds = array.shape[1] * found.get("hop_length", 1) / found.get("sample_rate", 1)
     has_time = bool(found.get("hop_length") and found.get("sample_rate"))
-    low, high = limits if limits is not None else np.percentile(array, [1, 99.5])
+    low, high = limits if limits is not None else shades(array, kind)
     image = ax.imshow(array, origin="lower", aspect="auto", cmap=FEATURE_MAP, vmin=low, vmax=high,
                       extent=(0, seconds if has_time else array.shape[1], -0.5, array.shape[0] - 0.5),
                       interpolation="nearest")
@@ -61,6 +66,13 @@ def plot_features(array, setting=None, title: str = "", ax: Axes | None = None, 
     return figure
 
 
+def shades(array: np.ndarray, kind: str) -> tuple[float, float]:
+    """Low and high end of the shades; the first cepstral coefficient is loudness and would swallow the others."""
+    shown = array[1:] if family(kind) in ("mfcc", "lfcc") and len(array) > 2 else array
+    low, high = np.percentile(shown, [1, 99.5])
+    return float(low), float(high if high > low else low + 1)
+
+
 def plot_vector(figure: Figure, ax: Axes, values: np.ndarray, found: Mapping, title: str) -> Figure:
     """A waveform as a line in seconds, a short vector as bars."""
     if values.size > 500:
@@ -72,6 +84,8 @@ def plot_vector(figure: Figure, ax: Axes, values: np.ndarray, found: Mapping, ti
         names = list(found.get("names", range(1, values.size + 1)))
         ax.bar(np.arange(values.size), values, color=PALETTE["bonafide"])
         ax.set_xticks(np.arange(values.size), names, rotation=90)
+        if np.ptp(values) > 100:
+            ax.set_yscale("symlog", linthresh=0.1)  # hertz and fractions on one axis
         ax.set(xlabel="feature", ylabel="mean over the clip", title=title or "clip means")
     ax.margins(x=0.01)
     return figure
@@ -90,6 +104,8 @@ def band_ticks(ax: Axes, n_bands: int, found: Mapping) -> None:
         # Band b of n is centred at the (b+1)-th of n+2 points that are even in mel.
         places = (mel(wanted) - mel(low)) / (mel(high) - mel(low)) * (n_bands + 1) - 1
     elif kind == "logspec":
+        wanted = np.arange(0, high + 1, 1000 if high <= 8000 else 2000)
+        wanted = wanted[wanted >= low]
         places = (wanted - low) / (high - low) * (n_bands - 1)
     elif kind == "chroma" and n_bands == 12:
         ax.set_yticks(np.arange(12), "C C♯ D D♯ E F F♯ G G♯ A A♯ B".split())
@@ -124,7 +140,7 @@ def side_by_side(bonafide, spoof, setting, waves=None, titles=("bona fide", "spo
     """A bona fide and a spoof clip in the same shades; `waves` = (bona fide, spoof) puts waveforms above."""
     pictures = [np.squeeze(np.asarray(a, dtype=np.float32)) for a in (bonafide, spoof)]
     found = about(setting)
-    limits = np.percentile(np.concatenate([p.ravel() for p in pictures]), [1, 99.5])
+    limits = shades(np.concatenate(pictures, axis=-1), str(found.get("kind", "")))
     rows = 1 if waves is None else 2
     figure, axes = canvases(rows, 2, (11, 3.8 if waves is None else 5.6), sharex="col" if waves is not None else False,
                             **({} if waves is None else {"height_ratios": (1, 1.8)}))

@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from helpers.evaluation.palette import MODEL_COLOURS, canvas, canvases, model_style, percent_axis
 
@@ -102,18 +103,24 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
         raise ValueError(f"cost must be one of {', '.join(names)}, not {cost!r}")
     figure, ax = canvas(ax, (7.4, 4.8))
     usable = table[table[cost].fillna(0) > 0].sort_values(cost)
+    ratio = float(usable[cost].max() / usable[cost].min()) if len(usable) else 1.0
     ax.set_xscale("log")
     for number, row in enumerate(usable.itertuples()):
         value, rate = float(getattr(row, cost)), float(row.eer)
         spread = [[max(rate - row.eer_low, 0)], [max(row.eer_high - rate, 0)]]
         ax.errorbar([value], [rate], yerr=spread, fmt="o", markersize=9, capsize=3,
                     color=model_style(number)["color"])
-        near_end = value > usable[cost].max() / (usable[cost].max() / usable[cost].min()) ** 0.25
-        ax.annotate(str(row.label), (value, rate), xytext=(-9 if near_end else 9, 5), textcoords="offset points",
+        height = 7 if number % 2 else -14  # neighbours on a crowded axis do not share a line
+        near_end = value > usable[cost].max() / ratio ** 0.25
+        ax.annotate(str(row.label), (value, rate), xytext=(-9 if near_end else 9, height), textcoords="offset points",
                     ha="right" if near_end else "left", fontsize=11)
     ax.set(xlabel=names[cost], ylabel="EER on eval (%)", title="What a lower EER costs",
            ylim=(0, float(usable["eer_high"].max()) * 1.12 if len(usable) else 0.5))
     ax.margins(x=0.15)
+    plain = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if ratio > 300 else (1.0, 2.0, 5.0)))
+    ax.xaxis.set_major_formatter(plain)
+    ax.xaxis.set_minor_formatter(NullFormatter())
     percent_axis(ax, "y")
     return figure
 

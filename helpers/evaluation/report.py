@@ -1,0 +1,313 @@
+"""Run folders -> report.html and the README's results table. Nothing but run folders is read."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.evaluation import audit as shortcuts
+from helpers.evaluation import plots
+from helpers.evaluation.calibration import calibrate, reliability
+from helpers.evaluation.compare import (
+    attack_table, best_by_dev, comparison_table, cross_data, cross_data_matrix, datasets_of, differences,
+    hardest_attacks, labels_of, readable, scored_runs, scores_on_eval, seed_table)
+from helpers.evaluation.report_page import card, page, paragraph, picture, table
+from helpers.runs import Run, write_text
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+MOST_CURVES = 8
+POINTS = {"equal_error": "equal errors on dev", "min_dcf": "least cost on dev (ASVspoof 5)",
+          "false_alarm_1_percent": "1 % of dev's spoofs pass", "bayes": "fixed, -ln 1.9 (for LLRs)"}
+
+
+def write_report(runs: Sequence[Run], path: Path) -> Path:
+    """Write a self-contained report.html over all finished runs; ValueError where none holds figures on eval.
+
+    The first screen answers: which model, how sure, on which attacks it fails, whether a shortcut explains it.
+    """
+    datasets = datasets_of(runs)
+    if not datasets:
+        raise ValueError("no finished run holds figures on eval: run a training notebook first (10 to 27)")
+    body = [f"<h1>Audio deepfake detection: {escape(', '.join(datasets))}</h1>"]
+    for number, dataset in enumerate(datasets):
+        body.append(of_dataset(runs, dataset, heading=number > 0))
+    body += [seeds(runs), crossed(runs), method()]
+    write_text(Path(path), page("Audio deepfake detection: results", "\n".join(filter(None, body))))
+    return Path(path)
+
+
+def of_dataset(runs: Sequence[Run], dataset: str, heading: bool = True) -> str:
+    """All sections about one data set."""
+    mine = scored_runs(runs, dataset)
+    comparison = comparison_table(mine)
+    chosen, by_dev = chosen_run(mine)
+    measures = shortcuts.find_measures(runs, dataset)
+    found = shortcuts.audit(measures) if measures is not None else None
+    parts = [f"<h2>{escape(dataset)}</h2>" if heading else "", answers(mine, chosen, by_dev, found),
+             models(mine, comparison, chosen), attacks(mine, chosen), thresholds(mine, chosen), calibrated(mine, chosen),
+             audited(chosen, mine, found), costs(comparison), training(mine)]
+    return "\n".join(filter(None, parts))
+
+
+def chosen_run(runs: Sequence[Run]) -> tuple[Run, bool]:
+    """(the run with the best dev EER, True), or (the first, False) where no run holds dev figures."""
+    try:
+        return best_by_dev(runs), True
+    except ValueError:
+        return runs[0], False
+
+
+def rate(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def interval(section: dict) -> str:
+    low, high = section["eer_interval"]
+    return f"{100 * low:.1f}–{100 * high:.1f} %"
+
+
+def answers(runs: Sequence[Run], chosen: Run, by_dev: bool, found: dict | None) -> str:
+    """Four cards, the first screen."""
+    label, record = labels_of(runs)[chosen.name], chosen.metrics
+    section = record["metrics"]["eval"]
+    how = f"chosen by dev EER ({rate(record['metrics']['dev']['eer'])})" if by_dev else "no run has dev figures"
+    lowest = comparison_table(runs).iloc[0]
+    if lowest["run"] != chosen.name:
+        how += f"; on eval {lowest['label']} was lower, {rate(lowest['eer'])}, but eval chooses nothing"
+    against = differences(runs, chosen)
+    unsure = [row.model for row in against.itertuples() if row.low <= 0 <= row.high]
+    better = [row.model for row in against.itertuples() if row.high < 0]
+    sure = f"95 % interval {interval(section)}, from {section['n_bonafide']:,} bona fide and " \
+           f"{section['n_spoof']:,} spoofs, resampled by {section['resampled_by']}"
+    if better:
+        sure += f". On eval clearly better: {', '.join(better)}"
+    if unsure:
+        sure += f". Cannot be told from {', '.join(unsure)}"
+    elif len(runs) > 1 and not better:
+        sure += ". Clearly better than every other run"
+    if section["eer_interval"][1] >= 0.5:
+        sure += ". The interval includes 50 %: this may be guessing"
+    hard = hardest_attacks(section)
+    easy = min(section["per_attack"].items(), key=lambda pair: pair[1]["eer"]) if section["per_attack"] else None
+    fails = ", ".join(name for name, _ in hard) or "attacks not named"
+    worst = "; ".join(f"{name} {rate(value)} EER" for name, value in hard)
+    if easy:
+        worst += f". Easiest: {easy[0]}, {rate(easy[1]['eer'])}"
+    if found is None:
+        short, why, kind = "not measured", "No run of notebook 03 holds shortcuts.csv for this data set.", "warn"
+    else:
+        why = shortcuts.verdict(found, label, section)
+        warned = why.startswith("WARNING")
+        why = why.removeprefix("WARNING: ")
+        clear = why.startswith("No shortcut")
+        kind = "good" if clear else "warn"
+        short = "yes, perhaps all of it" if warned else "in part" if found["eer"] < shortcuts.CHANCE_FROM else \
+            "no" if clear else "no, nor is it better"
+        if clear and shortcuts.near_attacks(found, section):
+            short, kind = "no, but for some attacks", "warn"
+    notes = "; ".join(record.get("notes", []))
+    return ("<div class=\"cards\">" + card("Which model?", label, f"{record.get('features', '')}; {how}"
+                                           + (f". Note: {notes}" if notes else ""), "good")
+            + card("How sure?", f"{rate(section['eer'])} EER", sure + ".",
+                   "warn" if section["eer_interval"][1] >= 0.5 else "good")
+            + card("Where does it fail?", fails, worst + ".", "warn")
+            + card("Does a shortcut explain it?", short, why, kind) + "</div>")
+
+
+def models(runs: Sequence[Run], comparison: pd.DataFrame, chosen: Run) -> str:
+    label = labels_of(runs)[chosen.name]
+    parts = ["<h2>All models</h2>", table(readable(comparison), label, ("features", "notes"))]
+    text = "EER: the rate at which bona fide are rejected as often as spoofs are accepted; accuracy and macro-F1 at the " \
+           "threshold chosen on dev. Bold: the model chosen by dev."
+    if comparison["min_tdcf_v1"].notna().any():
+        text += " * min t-DCF (2019) with the ASV error rates of ASVspoof 2019 LA eval, not measured on this data."
+    parts += [paragraph(text, faint=True),
+              picture(plots.eer_bars(comparison), "Equal error rate of each model with its 95 % interval."),
+              picture(plots.summary_bars(comparison), "Accuracy and macro-F1 at the threshold chosen on dev.")]
+    against = differences(runs, chosen)
+    if len(against):
+        shown = pd.DataFrame({"model": against["model"],
+                              "EER difference, points": [f"{100 * r.difference:+.1f} ({100 * r.low:+.1f} to "
+                                                         f"{100 * r.high:+.1f})" for r in against.itertuples()],
+                              "verdict": against["verdict"]})
+        parts += [f"<h3>Against {escape(label)}, on the same utterances</h3>", table(shown, "", ("verdict",)),
+                  paragraph("Paired bootstrap. It does not hold the luck of the training seed: differences below about "
+                            "one point mean nothing without several seeds.", faint=True)]
+    if comparison["dev_eer"].notna().any():
+        parts.append(picture(plots.dev_against_eval(comparison),
+                             "Dev holds attacks that training has seen, eval holds new ones: a model far above the "
+                             "diagonal has learnt the attacks, not the difference."))
+    tables = {row.label: run_scores(runs, row.run) for row in comparison.head(MOST_CURVES).itertuples()}
+    parts += [picture(plots.det_curves(tables), "Every trade of misses against false alarms."),
+              picture(plots.roc_curves(tables), "The same trade on plain axes, with the area under the curve.")]
+    return "\n".join(parts)
+
+
+def run_scores(runs: Sequence[Run], name: str) -> pd.DataFrame:
+    return scores_on_eval(next(run for run in runs if run.name == name))
+
+
+def attacks(runs: Sequence[Run], chosen: Run) -> str:
+    section = chosen.metrics["metrics"]["eval"]
+    if not section.get("per_attack"):
+        return ""
+    label = labels_of(runs)[chosen.name]
+    parts = ["<h2>Attack by attack</h2>",
+             picture(plots.attack_map(attack_table(runs)), "EER of each attack against all bona fide speech; dark is bad."),
+             picture(plots.attack_bars({label: section}), f"{label}: every attack with its 95 % interval.")]
+    speakers = section.get("per_speaker", {})
+    if speakers:
+        worst = sorted(speakers.items(), key=lambda pair: -pair[1]["eer"])[:5]
+        parts.append(paragraph(f"Hardest speakers for {label}: "
+                               + ", ".join(f"{name} {rate(value['eer'])}" for name, value in worst) + "."))
+    return "\n".join(parts)
+
+
+def thresholds(runs: Sequence[Run], chosen: Run) -> str:
+    found, label = chosen.metrics["metrics"], labels_of(runs)[chosen.name]
+    section = found["eval"]
+    named = {"dev's threshold" if "dev" in found else "threshold": section["threshold"],
+             "eval's own EER": section["eer_threshold"]}
+    parts = ["<h2>What a user would get</h2>",
+             picture(plots.score_histogram(scores_on_eval(chosen), named, f"{label} on eval"),
+                     "Scores of eval, each class adding up to 100 %.")]
+    if "dev" in found:
+        rows = []
+        for name, text in POINTS.items():
+            dev, test = (found[s]["operating_points"].get(name) for s in ("dev", "eval"))
+            if dev and test:
+                rows.append({"threshold": text, "value": f"{test['threshold']:.3f}", "dev miss": rate(dev["miss"]),
+                             "dev false alarm": rate(dev["false_alarm"]), "eval miss": rate(test["miss"]),
+                             "eval false alarm": rate(test["false_alarm"])})
+        parts += [paragraph("Thresholds are chosen on dev and kept. The two right columns are what comes out on "
+                            "unseen attacks: miss is bona fide rejected, false alarm is spoofs accepted."),
+                  table(pd.DataFrame(rows))]
+    sections = {labels_of(runs)[run.name]: run.metrics["metrics"]["eval"] for run in runs[:9]}
+    parts.append(picture(plots.confusions(sections), "Confusion on eval at the threshold chosen on dev."))
+    return "\n".join(parts)
+
+
+def calibrated(runs: Sequence[Run], chosen: Run) -> str:
+    scores = chosen.read_scores()
+    if not (scores["split"] == "dev").any():
+        return ""
+    after, changed = calibrate(scores)
+    section = changed["eval"]
+    here = {"as scored": scores[scores["split"] == "eval"], "calibrated on dev": after[after["split"] == "eval"]}
+    return "\n".join([
+        "<h2>Can its probabilities be believed?</h2>",
+        paragraph(f"Cllr on eval: {section['cllr_before']:.3f} bits as scored, {section['cllr_after']:.3f} after logistic "
+                  f"calibration on dev, {section['min_cllr']:.3f} at best; 1 says nothing, above 1 misleads."),
+        picture(plots.reliability_diagram({name: reliability(t) for name, t in here.items()}),
+                f"{labels_of(runs)[chosen.name]}: claimed probability against the share found.")])
+
+
+def audited(chosen: Run, runs: Sequence[Run], found: dict | None) -> str:
+    if found is None:
+        return ""
+    label, section = labels_of(runs)[chosen.name], chosen.metrics["metrics"]["eval"]
+    rows = [{"attack": a, "shortcuts alone, EER": f"{rate(v['eer'])} ({interval(v)})",
+             f"{label}, EER": rate(section["per_attack"][a]["eer"]) if a in section.get("per_attack", {}) else "–"}
+            for a, v in found["per_attack"].items()]
+    alone = {shortcuts.MEASURES[name]: value for name, value in found["alone"].items()} | {"all five": found["eer"]}
+    parts = ["<h2>Shortcut audit</h2>", paragraph(found["sentence"]),
+             paragraph(shortcuts.verdict(found, label, section)),
+             picture(plots.shortcut_bars(alone, {label: section["eer"]}),
+                     "What loudness, silence, bandwidth and length give away without listening.")]
+    return "\n".join([*parts, table(pd.DataFrame(rows)) if rows else ""])
+
+
+def costs(comparison: pd.DataFrame) -> str:
+    parts = [picture(plots.eer_against(comparison, column), caption) for column, caption in
+             (("ms_per_clip", "EER against time to score one clip."), ("parameters", "EER against size."))
+             if (comparison[column].fillna(0) > 0).any()]
+    return "\n".join(["<h2>What it costs</h2>", *parts]) if parts else ""
+
+
+def training(runs: Sequence[Run]) -> str:
+    parts = []
+    for run in runs[:MOST_CURVES]:
+        history = run.read_history()
+        if len(history) > 1 and "dev_eer" in history:
+            label = labels_of(runs)[run.name]
+            parts.append(picture(plots.training_curves(history, label), f"{label}: training loss and dev EER by epoch."))
+    return "\n".join(["<h2>Training</h2>", *parts]) if parts else ""
+
+
+def seeds(runs: Sequence[Run]) -> str:
+    found = seed_table(runs)
+    if found.empty:
+        return ""
+    shown = found.assign(eer=found["eer"].map(rate), range=[f"{rate(r.low)} to {rate(r.high)}" for r in found.itertuples()])
+    shown = shown[["model", "features", "dataset", "seeds", "eer", "range"]].rename(columns={"eer": "mean EER"})
+    return "<h2>Several seeds</h2>" + table(shown, "", ("features", "dataset"))
+
+
+def crossed(runs: Sequence[Run]) -> str:
+    found = cross_data(runs)
+    if (found["trained_on"] == found["tested_on"]).all():
+        return ""
+    return "<h2>Train on one, test on another</h2>" + picture(
+        plots.cross_data_map(cross_data_matrix(runs)), "EER where training and test data differ.")
+
+
+def method() -> str:
+    return "<h2>How these figures were made</h2>" + paragraph(
+        "Higher scores mean more likely bona fide; none was flipped. EER with tied scores on one threshold; intervals are "
+        "95 % bootstrap percentiles over 1,000 resamples, of whole speakers where five or more are known. "
+        "Thresholds, calibration, fusion and the choice of a model rest on dev. "
+        "Everything here was recomputed from the scores in the run folders.", faint=True)
+
+
+def readme_table(runs: Sequence[Run], dataset: str | None = None) -> str:
+    """Markdown table of the finished runs, one a line, best eval EER first; one table a data set."""
+    parts = []
+    for name in [dataset] if dataset else datasets_of(runs):
+        comparison = comparison_table(runs, name)
+        shown = readable(comparison)
+        head = f"{name}: {comparison['n_bonafide'].iloc[0]:,} bona fide and {comparison['n_spoof'].iloc[0]:,} spoofs in eval"
+        lines = ["| " + " | ".join(shown.columns) + " |",
+                 "|" + "|".join("---" if c in ("model", "features", "notes") else "--:" for c in shown.columns) + "|"]
+        lines += ["| " + " | ".join(str(v).replace("|", "\\|") for v in row) + " |" for row in shown.itertuples(index=False)]
+        foot = "In brackets: 95 % interval. Accuracy and macro-F1 at the threshold chosen on dev."
+        if "min t-DCF*" in shown:
+            foot += " \\* With the ASV constants of ASVspoof 2019 LA."
+        parts.append("\n".join([head, "", *lines, "", foot]))
+    if not parts:
+        raise ValueError("no finished run holds figures on eval: run a training notebook first (10 to 27)")
+    return "\n\n".join(parts)
+
+
+def between_marks(text: str, name: str) -> tuple[int, int]:
+    start, end = text.find(BEGIN), text.find(END)
+    if start < 0 or end < start:
+        raise ValueError(f"{name} has no {BEGIN} … {END}: put both marks where the results table belongs")
+    return start + len(BEGIN), end
+
+
+def update_readme(readme_path: Path, runs: Sequence[Run], dataset: str | None = None) -> bool:
+    """Replace what stands between the marks by the table of these runs; True where that changed the file."""
+    path = Path(readme_path)
+    text = path.read_text(encoding="utf-8")
+    start, end = between_marks(text, path.name)
+    new = f"{text[:start]}\n{readme_table(runs, dataset)}\n{text[end:]}"
+    if new == text:
+        return False
+    write_text(path, new)
+    return True
+
+
+def readme_agrees(readme_path: Path, runs: Sequence[Run], dataset: str | None = None) -> str:
+    """Empty where the README's table is that of these runs, else a sentence with the first line that differs."""
+    path = Path(readme_path)
+    text = path.read_text(encoding="utf-8")
+    start, end = between_marks(text, path.name)
+    stands, should = text[start:end].strip().splitlines(), readme_table(runs, dataset).splitlines()
+    for number in range(max(len(stands), len(should))):
+        ours = should[number] if number < len(should) else "(nothing)"
+        theirs = stands[number] if number < len(stands) else "(nothing)"
+        if ours != theirs:
+            return f"{path.name} says {theirs!r}, the runs say {ours!r}: python -m helpers report --readme"
+    return ""
