@@ -111,7 +111,7 @@ class Aasist(Detector):
 
     def _branch(self, temporal: torch.Tensor, spectral: torch.Tensor, number: int) -> list[torch.Tensor]:
         """One branch of joint attention: pooled temporal and spectral nodes and the stack node."""
-        stack = getattr(self, f"master{number}").expand(len(temporal), -1, -1)
+        stack = getattr(self, f"master{number}").expand(temporal.shape[0], -1, -1)
         layers = getattr(self, f"HtrgGAT_layer_ST{number}1"), getattr(self, f"HtrgGAT_layer_ST{number}2")
         temporal, spectral, stack = layers[0](temporal, spectral, stack)
         temporal = getattr(self, f"pool_hT{number}")(temporal)

@@ -137,7 +137,7 @@ class RandomForest(_Probabilities):
 
 
 class XGBoost(ClassicalDetector):
-    """Gradient-boosted trees, 330 rounds as in Bird & Lotfi 2023 (DEEP-VOICE, sec. IV); the score is the sum of
+    """Gradient-boosted trees, 330 rounds as in Bird & Lotfi 2023 (DEEP-VOICE); the score is the sum of
     the leaves, which is log-odds."""
 
     def __init__(

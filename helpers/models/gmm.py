@@ -105,7 +105,7 @@ class DiagonalGmm:
 
 
 class LfccGmm:
-    """LFCC-GMM, the ASVspoof baseline (Todisco et al. 2019, sec. 4; Sahidullah et al. 2015): one diagonal
+    """LFCC-GMM, the ASVspoof baseline (Todisco et al. 2019; LFCC of Sahidullah et al. 2015): one diagonal
     mixture for bona fide frames, one for spoofed ones; a clip's score is the mean log-likelihood ratio of its
     frames.
 

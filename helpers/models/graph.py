@@ -46,8 +46,8 @@ class GraphAttention(nn.Module):
 
 
 class HeterogeneousAttention(nn.Module):
-    """Attention over the joint graph of temporal and spectral nodes (sec. 3.2), with a stack node that reads
-    all of them (sec. 3.3).
+    """Attention over the joint graph of temporal and spectral nodes (sec. 3.1-3.2), with a stack node that reads
+    all of them.
 
     temporal (batch, t, n_in), spectral (batch, s, n_in), stack (batch, 1, n_in) -> the three with n_out features.
     Pairs within time, within frequency and across have an attention vector each.

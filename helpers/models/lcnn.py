@@ -28,7 +28,8 @@ def _block(n_in: int, n_out: int) -> nn.Sequential:
 
 class Lcnn(Detector):
     """Max-feature-map network (Wu et al. 2018, "A light CNN for deep face representation", sec. III-A; for
-    spoofing Lavrentyeva et al. 2019), with the LSTM pooling of Wang & Yamagishi 2021 ("A comparative study on recent neural spoofing countermeasures") as an option.
+    spoofing Lavrentyeva et al. 2019), with the LSTM pooling of Wang & Yamagishi 2021 ("A comparative study on
+    recent neural spoofing countermeasures") as an option.
 
     (rows, frames) of LFCC, log-mel or a linear-frequency log-spectrogram, any number of frames from 16 on.
     Four blocks halve both axes. Rows stay apart, because *where* in frequency a trace sits matters; frames

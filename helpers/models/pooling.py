@@ -8,7 +8,7 @@ from torch import nn
 
 class AttentiveStatistics(nn.Module):
     """(batch, channels, frames) -> (batch, 2 * channels): mean and deviation over time, each frame weighted by
-    what a small network makes of it (Okabe et al. 2018, "Attentive statistics pooling", sec. 3).
+    what a small network makes of it (Okabe et al. 2018, "Attentive statistics pooling", sec. 3.3).
     """
 
     def __init__(self, channels: int, hidden: int = 32) -> None:

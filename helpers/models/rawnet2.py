@@ -12,7 +12,7 @@ from helpers.models.sinc import sinc_filters
 
 class _RawBlock(nn.Module):
     """Residual block on (batch, maps, time), time shrunk to a third, each map then scaled and shifted by a gate
-    that reads its mean (filter-wise feature map scaling, Jung et al. 2020, sec. 3.2)."""
+    that reads its mean (Jung et al. 2020, "Improved RawNet with feature map scaling")."""
 
     def __init__(self, n_in: int, n_out: int, first: bool) -> None:
         super().__init__()

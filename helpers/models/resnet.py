@@ -57,8 +57,8 @@ class Resnet101(_Resnet):
 
 
 class Resnet200d(_Resnet):
-    """ResNet200-D (He et al. 2019, "Bag of tricks", sec. 4.2; weights of Bello et al. 2021). The features
-    comparison says "Resnet202", which does not exist; this is timm's nearest."""
+    """ResNet200-D (He et al. 2019, "Bag of tricks", sec. 4.2). The features comparison says "Resnet202",
+    which does not exist; this is timm's nearest."""
 
     timm_name = "resnet200d"
 

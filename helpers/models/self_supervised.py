@@ -17,8 +17,8 @@ class SelfSupervised(Detector):
     """wav2vec 2.0, WavLM, HuBERT or XLS-R (any transformers model of that kind) with a small back end.
 
     Raw wave at 16 kHz, 64,600 samples repeat-padded (Tak et al. 2022, "Automatic speaker verification spoofing
-    and deepfake detection using wav2vec 2.0", sec. 3). Every layer's answer enters a learned weighted sum (Yang
-    et al. 2021, "SUPERB", sec. 3), then a linear layer, attentive statistics pooling and one output.
+    and deepfake detection using wav2vec 2.0"). Every layer's answer enters a learned weighted sum (Yang
+    et al. 2021, "SUPERB"), then a linear layer, attentive statistics pooling and one output.
 
     front_end: a folder written by `save_pretrained` or a hub name such as facebook/wav2vec2-xls-r-300m.
     fine_tune: train it too; otherwise it is frozen and stays in evaluation mode. n_layers: keep only the first

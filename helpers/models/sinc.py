@@ -10,7 +10,7 @@ def sinc_filters(n_filters: int, length: int, sample_rate: int = 16000, spacing:
     """(n_filters, length) windowed ideal band passes that share out 0 Hz to half the sample rate.
 
     spacing of the band edges: "mel" or "linear". The difference of two low passes under a Hamming window
-    (Ravanelli & Bengio 2018, "Speaker recognition from raw waveform with SincNet", eq. 4-6).
+    (Ravanelli & Bengio 2018, "Speaker recognition from raw waveform with SincNet", sec. 2).
     """
     if length % 2 == 0:
         raise ValueError(f"a symmetric filter has an odd length, got {length}")

@@ -8,6 +8,20 @@ from torch import nn
 from helpers.models.detector import Detector, as_image, check_clip
 from helpers.models.weights import load_into, no_weights, read_weights
 
+VGG16_WIDTHS = (
+    64,
+    64,
+    "pool",
+    128,
+    128,
+    "pool",
+    *(256,) * 3,
+    "pool",
+    *(512,) * 3,
+    "pool",
+    *(512,) * 3,
+    "pool",
+)
 WIDTHS = (16, 16, "pool", 32, 32, "pool", 64, "pool", 64, "pool", 128, "pool", 128)
 SIDE = 224
 
@@ -54,10 +68,16 @@ class Vgg16Features(nn.Module):
 
     def __init__(self, pooled: bool = False) -> None:
         super().__init__()
-        from torchvision.models import vgg16
-
-        network = vgg16(weights=None)
-        self.features, self.avgpool, self.pooled = network.features, network.avgpool, pooled
+        layers: list[nn.Module] = []
+        n_in = 3
+        for width in VGG16_WIDTHS:
+            if isinstance(width, str):
+                layers.append(nn.MaxPool2d(2))
+            else:
+                layers += [nn.Conv2d(n_in, width, 3, padding=1), nn.ReLU()]
+                n_in = width
+        self.features = nn.Sequential(*layers)  # named and numbered as in torchvision's state dict
+        self.avgpool, self.pooled = nn.AdaptiveAvgPool2d(7), pooled
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None], persistent=False)
         self.requires_grad_(False).eval()
