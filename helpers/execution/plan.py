@@ -47,6 +47,12 @@ DATA = ("01_download", "02_stage", "03_cache")
 SMOKE = {"epochs": 2, "train_clips": 120, "eval_clips": 120}
 FULL = {"epochs": 40, "train_clips": 0, "eval_clips": 0}
 TRAINING: dict[str, dict[str, Any]] = {"smoke": SMOKE, "full": FULL}
+CLASSICAL: dict[str, dict[str, Any]] = {
+    "smoke": {"train_clips": 120, "eval_clips": 120},
+    "full": {"train_clips": 0, "eval_clips": 0},
+}
+# Networks of which one clip costs two cores a second: a smoke run sees a dozen.
+HEAVY_SMOKE = {"epochs": 1, "batch_size": 8, "train_clips": 16, "eval_clips": 16}
 
 PLAN: tuple[Notebook, ...] = (
     Notebook(
@@ -88,47 +94,60 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "13_train_resnet50_lstm", "ResNet50 and an LSTM: time",
-        "a detector that reads the picture's columns as a sequence", 5, 2, needs=DATA,
-        rows=(Row("resnet50_lstm", "resnet50_lstm"),), profiles=TRAINING, device="gpu advised",
+        "a detector that reads the picture's columns as a sequence, and a test whether it uses their order", 3, 2,
+        needs=DATA, rows=(Row("resnet50_lstm", "resnet50_lstm"),),
+        profiles={"smoke": HEAVY_SMOKE, "full": {**FULL, "weights": "imagenet"}}, device="gpu advised",
     ),
     Notebook(
         "14_train_resnet101", "Deeper: ResNet101 and ResNet200",
-        "two deeper detectors, and the answer whether depth pays on little data", 8, 3, needs=DATA,
+        "two deeper detectors, what depth costs, and what freezing layers means", 3, 3, needs=DATA,
         rows=(
             Row("resnet101", "resnet101", {"model": "resnet101"}),
             Row("resnet200d", "resnet200d", {"model": "resnet200d"}),
         ),
-        profiles=TRAINING, device="gpu advised",
+        profiles={"smoke": HEAVY_SMOKE, "full": {**FULL, "weights": "imagenet", "frozen": 39}}, device="gpu advised",
     ),
     Notebook(
-        "15_train_cnn", "A CNN on MFCC",
-        "a detector on cepstral features", 2, 1, needs=DATA, rows=(Row("cnn", "cnn"),), profiles=TRAINING,
+        "15_train_cnn", "A plain CNN: the baseline",
+        "a detector of three convolutions on mel spectrograms, and what macro-F1 says of it", 2, 1, needs=DATA,
+        rows=(Row("cnn", "cnn"),), profiles=TRAINING,
     ),
     Notebook(
-        "16_train_vgg_like", "A VGG-like network",
-        "a detector of stacked small convolutions", 3, 1, needs=DATA, rows=(Row("vgg_like", "vgg_like"),),
-        profiles=TRAINING,
+        "16_train_vgg_like", "A VGG-like network: a rare class and mirrored pictures",
+        "a detector on pictures of spectrograms, four remedies for imbalance, accuracy per attack", 3, 1, needs=DATA,
+        rows=(
+            Row("vgg_like", "vgg_like"),
+            Row("vgg_like_oversample", "vgg_like", {"balance": "oversample", "augment": "flip+affine"}),
+            Row("vgg_like_undersample", "vgg_like", {"balance": "undersample"}),
+            Row("vgg_like_unbalanced", "vgg_like", {"balance": "none"}),
+        ),
+        profiles={"smoke": {**SMOKE, "epochs": 1, "train_clips": 60, "eval_clips": 60}, "full": FULL},
     ),
     Notebook(
-        "17_train_custom_cnn", "A custom CNN",
-        "a detector built for one corpus, and what it does on another split", 3, 1, needs=DATA,
-        rows=(Row("custom_cnn", "custom_cnn"),), profiles=TRAINING,
+        "17_train_custom_cnn", "A custom CNN: another corpus, another detector",
+        "a detector built for one corpus, heard again through a telephone and in a room", 3, 1, needs=DATA,
+        rows=(Row("custom_cnn", "custom_cnn"),),
+        profiles={"smoke": {**SMOKE, "probe_clips": 40}, "full": {**FULL, "probe_clips": 0}},
     ),
     Notebook(
-        "18_train_dnn", "A deep network on hand-made features",
-        "a detector on averaged features", 2, 1, needs=DATA, rows=(Row("dnn", "dnn"),), profiles=TRAINING,
+        "18_train_dnn", "A network on hand-made features",
+        "a detector with three inputs, and on which of them it rests", 2, 1, needs=DATA,
+        rows=(Row("dnn", "dnn"),), profiles=TRAINING,
     ),
     Notebook(
-        "19_train_vgg16_svm", "VGG16 features and an SVM",
-        "a classical classifier on a pretrained network's features, and the trap in its grid search", 4, 2,
-        needs=("01_download", "02_stage"), rows=(Row("vgg16_svm", "vgg16_svm"),),
-        profiles={"smoke": {}, "full": {}}, dataset="faces",
+        "19_train_vgg16_svm", "VGG16 and an SVM: transfer, and the trap of grid search",
+        "a support vector machine on borrowed features, in three result blocks, and what choosing on test buys", 3, 2,
+        needs=DATA, rows=(Row("vgg16_svm", "vgg16_svm"),),
+        profiles={
+            "smoke": {"train_clips": 80, "eval_clips": 40, "side": 48, "rounds": 2},
+            "full": {"weights": "imagenet", "pooled": False, "side": 224, "train_clips": 0, "eval_clips": 0},
+        },
     ),
     Notebook(
         "20_train_lfcc_gmm", "LFCC and two Gaussian mixtures",
         "the official baseline: one generative model a class", 2, 2, needs=DATA,
         rows=(Row("lfcc_gmm", "lfcc_gmm"),),
-        profiles={"smoke": {"train_clips": 120, "eval_clips": 120}, "full": {"train_clips": 0, "eval_clips": 0}},
+        profiles=CLASSICAL,
         device="cpu", core=True,
     ),
     Notebook(
@@ -138,38 +157,47 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "22_train_rawnet2", "RawNet2: from the waveform",
-        "a detector that learns its own filters", 8, 2, needs=DATA, rows=(Row("rawnet2", "rawnet2"),),
-        profiles=TRAINING, device="gpu advised",
+        "a detector on raw samples, and what its first filters let through", 3, 2, needs=DATA,
+        rows=(Row("rawnet2", "rawnet2"),), profiles={"smoke": HEAVY_SMOKE, "full": FULL}, device="gpu advised",
     ),
     Notebook(
-        "23_train_aasist", "AASIST: graph attention",
-        "a detector with few parameters and a high price per clip", 10, 3, needs=DATA,
-        rows=(Row("aasist", "aasist"),), profiles=TRAINING, device="gpu advised",
+        "23_train_aasist", "AASIST: attention on graphs",
+        "a detector with few parameters and a high price per clip, and the published weights on official clips", 3, 3,
+        needs=DATA, rows=(Row("aasist", "aasist"),), profiles={"smoke": HEAVY_SMOKE, "full": FULL},
+        device="gpu advised",
     ),
     Notebook(
         "24_train_ssl", "A self-supervised front end",
-        "a detector on representations of a large speech model", 10, 4, needs=DATA,
-        rows=(Row("ssl", "ssl"),), profiles=TRAINING, device="gpu advised",
+        "a detector on representations of a large speech model, or of an untrained toy of its shape", 3, 4, needs=DATA,
+        rows=(Row("ssl", "ssl"),),
+        profiles={
+            "smoke": {**HEAVY_SMOKE, "train_clips": 48, "eval_clips": 40},
+            "full": {**FULL, "front_end": "facebook/wav2vec2-xls-r-300m"},
+        },
+        device="gpu advised",
     ),
     Notebook(
-        "25_fuse", "Fusion",
-        "one detector out of several, calibrated on dev", 1, 1, needs=DATA, device="cpu", reads_runs=True,
+        "25_fuse", "Fusion and calibration",
+        "scores that mean odds, and one detector out of several, fitted on dev", 1, 1, needs=DATA,
+        rows=(Row("fusion", "fusion"),), profiles={"smoke": {"rounds": 100}, "full": {}}, device="cpu",
+        reads_runs=True,
     ),
     Notebook(
-        "26_train_small", "Small enough for a phone",
-        "a detector with a budget of parameters and milliseconds", 4, 1, needs=DATA,
+        "26_train_small", "Small: errors per millisecond",
+        "a detector with a budget of milliseconds, beside what all others cost", 4, 1, needs=DATA,
         rows=(Row("small", "small"),), profiles=TRAINING,
     ),
     Notebook(
         "27_train_deep_voice", "DEEP-VOICE: why a random split flatters",
-        "three classical models on 26 averaged features, split at random and by recording", 2, 2, needs=(),
+        "classical models on 26 averages, split at random, by speaker and by recording, with intervals", 2, 2,
+        needs=DATA,
         rows=(
             Row("deep_voice_xgboost", "xgboost", {"model": "xgboost"}),
             Row("deep_voice_svm", "svm", {"model": "svm"}),
             Row("deep_voice_random_forest", "random_forest", {"model": "random_forest"}),
         ),
-        profiles={"smoke": {}, "full": {}}, device="cpu",
-        dataset="deep_voice_table",
+        profiles={"smoke": {"clips": 200, "train_clips": 120, "eval_clips": 120, "folds": 3, "rounds": 50}, "full": {}},
+        device="cpu",
     ),
     Notebook(
         "90_compare", "Compare",
