@@ -50,7 +50,8 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
     rows = split_rows(cache.table, settings)
     labels = (cache.table["label"].to_numpy() == "bonafide").astype(np.int64)
     seed_everything(settings.seed)
-    model = make_model(settings, reader, rows["train"]).to(device, memory_format=torch.channels_last)
+    model = make_model(settings, reader, rows["train"]).to(device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     training = _Training(settings, model, reader, rows, labels, device, run)
     training.take_up()
     training.go()

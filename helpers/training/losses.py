@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from helpers.models.detector import Detector
+
 SCALE = 20.0  # alpha of one-class softmax and s of additive margin, as in Zhang et al. 2021, section III
 MARGIN_BONAFIDE, MARGIN_SPOOF = 0.9, 0.2  # Zhang, Jiang, Duan 2021 (One-class learning), section IV-B
 ADDITIVE_MARGIN = 0.9  # the same paper's setting of AM-softmax
@@ -36,14 +38,12 @@ class TwoCosinesHead(nn.Module):
         return SCALE * (cosines[:, 1:] - cosines[:, :1])
 
 
-def prepare_network(network: nn.Module, loss: str) -> nn.Module:
-    """Give the network the head that the loss needs; ValueError where its head is not one linear layer."""
-    if loss == "cross_entropy":
-        return network
-    head = getattr(network, "head", None)
-    if not isinstance(head, nn.Linear) or head.out_features != 1:
-        raise ValueError(f"loss {loss!r} needs a network that ends in one linear layer, {type(network).__name__} does not")
-    network.head = (CosineHead if loss == "one_class_softmax" else TwoCosinesHead)(head.in_features)
+def prepare_network(network: Detector, loss: str) -> Detector:
+    """Give the network the head that the loss needs: one that answers by angles for the two margin losses."""
+    if loss == "one_class_softmax":
+        network.replace_head(CosineHead(network.embedding_size))
+    elif loss == "additive_margin":
+        network.replace_head(TwoCosinesHead(network.embedding_size))
     return network
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 
 from helpers.features import Cache
@@ -48,18 +47,15 @@ def notes(trained: Trained, cache: Cache, settings: TrainSettings, n_train: int)
 
 
 def _model_info(model: Any, cache: Cache, settings: TrainSettings) -> dict[str, Any]:
-    shape = list(cache.shape)
-    if not isinstance(model, torch.nn.Module):
-        clip = np.zeros((1, *shape), np.float32)
-        return {"parameters": int(model.count_parameters()), "input_shape": list(clip.shape[1:])}
-    device = next(model.parameters()).device
-    milliseconds = milliseconds_per_clip(model.cpu(), tuple(shape), threads=1)
-    model.to(device)
-    return {
-        "parameters": count_parameters(model),
-        "ms_per_clip": round(milliseconds, 3),
-        "input_shape": shape,
-    }
+    shape = tuple(cache.shape)
+    if isinstance(model, torch.nn.Module):
+        device = next(model.parameters()).device
+        info = {"parameters": count_parameters(model), "ms_per_clip": milliseconds_per_clip(model.cpu(), shape)}
+        model.to(device)
+    else:
+        shape = tuple(model.shape)
+        info = {"parameters": int(model.count_parameters()), "ms_per_clip": milliseconds_per_clip(model, shape)}
+    return {**info, "ms_per_clip": round(info["ms_per_clip"], 3), "input_shape": list(shape)}
 
 
 def _device_name(model: Any) -> str:
