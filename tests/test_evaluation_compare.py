@@ -103,7 +103,7 @@ def test_choice_looks_at_dev_and_never_at_eval(runs):
 
 
 def test_hardest_attack_is_the_one_made_hardest(runs):
-    for run in compare.scored_runs(runs)[:3]:
+    for run in [run for run in runs if run.metrics.get("model") == "lcnn"]:
         assert "A17" in [name for name, _ in compare.hardest_attacks(run.metrics["metrics"]["eval"], 4)]
     table = compare.attack_table(runs)
     assert list(table.index) == [*ATTACKS["eval"], "mean", "pooled"]

@@ -116,7 +116,9 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
                     ha="right" if near_end else "left", fontsize=11)
     ax.set(xlabel=names[cost], ylabel="EER on eval (%)", title="What a lower EER costs",
            ylim=(0, float(usable["eer_high"].max()) * 1.12 if len(usable) else 0.5))
-    ax.margins(x=0.15)
+    if len(usable):
+        room = max(ratio ** 0.2, 1.6)
+        ax.set_xlim(float(usable[cost].min()) / room, float(usable[cost].max()) * room)
     plain = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if ratio > 300 else (1.0, 2.0, 5.0)))
     ax.xaxis.set_major_formatter(plain)

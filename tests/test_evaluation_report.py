@@ -1,0 +1,166 @@
+"""The report answers in one file; figures show what they are given; a heat map points at the cause."""
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from test_evaluation_compare import made_measures, make_runs, utterances
+
+from helpers.evaluation import audit, cli, compare, plots, report
+from helpers.evaluation.calibration import calibrate, reliability
+from helpers.runs import load_runs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs")
+    make_runs(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(folder):
+    return load_runs(folder)
+
+
+@pytest.fixture(scope="module")
+def html(runs, tmp_path_factory):
+    return report.write_report(runs, tmp_path_factory.mktemp("report") / "report.html").read_text()
+
+
+def test_report_asks_nothing_of_the_network_and_shows_no_code(html):
+    assert not re.search(r'(src|href)="(?!data:|#)', html)
+    assert "<script" not in html and "import " not in html and "Traceback" not in html
+    assert html.count("data:image/png;base64,") >= 10
+
+
+def test_first_screen_answers_the_four_questions(html, runs):
+    cards = html[html.index('<div class="cards">'):html.index("<h2>")]
+    chosen = compare.best_by_dev(runs)
+    section = chosen.metrics["metrics"]["eval"]
+    assert compare.labels_of(compare.scored_runs(runs))[chosen.name] in cards
+    assert f"{100 * section['eer']:.1f} % EER" in cards and f"{100 * section['eer_interval'][1]:.1f} %" in cards
+    assert compare.hardest_attacks(section)[0][0] in cards
+    assert "No shortcut explains" in cards
+
+
+def test_report_warns_where_a_shortcut_explains_the_result(runs):
+    scored = [run for run in runs if run.metrics.get("model") == "resnet50"]
+    found = audit.audit(made_measures(leak=3.0), rounds=50)
+    assert "yes, perhaps all of it" in report.answers(scored, scored[0], True, found)
+    assert "not measured" in report.answers(scored, scored[0], True, None)
+
+
+def test_report_without_finished_runs_says_what_to_run(tmp_path, capsys):
+    assert cli.report(["--runs", str(tmp_path)]) == 2
+    assert "run a training notebook first" in capsys.readouterr().err
+
+
+def test_readme_table_is_written_once_and_notices_a_changed_figure(folder, runs, tmp_path, capsys):
+    readme = tmp_path / "README.md"
+    readme.write_text("# Suite\n\n<!-- results:begin -->\n"
+                      "<!-- results:end -->\n\nlast line\n")
+    assert report.readme_agrees(readme, runs) != ""
+    assert cli.report(["--runs", str(folder), "--readme", str(readme)]) == 0
+    assert "new results table" in capsys.readouterr().out
+    assert report.readme_agrees(readme, runs) == "" and not report.update_readme(readme, runs)
+    text = readme.read_text()
+    assert text.startswith("# Suite") and text.endswith("last line\n")
+    readme.write_text(re.sub(r"(\| lcnn[^|]*\|[^|]*\| )\d", r"\g<1>9", text, count=1))
+    assert "the runs say" in report.readme_agrees(readme, runs)
+    (tmp_path / "bare.md").write_text("# no marks\n")
+    with pytest.raises(ValueError, match="put both marks"):
+        report.update_readme(tmp_path / "bare.md", runs)
+
+
+def all_figures(runs):
+    scored = compare.scored_runs(runs)
+    table = compare.comparison_table(runs)
+    labels = compare.labels_of(scored)
+    tables = {labels[run.name]: compare.scores_on_eval(run) for run in scored}
+    sections = {labels[run.name]: run.metrics["metrics"]["eval"] for run in scored}
+    scores = scored[0].read_scores()
+    after, _ = calibrate(scores)
+    setting = {"kind": "logmel", "sample_rate": 16000, "hop_length": 256, "n_bands": 64}
+    picture = np.random.default_rng(0).normal(size=(64, 188))
+    wave = np.sin(np.arange(48000) / 30)
+    return {
+        "det": plots.det_curves(tables), "roc": plots.roc_curves(tables),
+        "histogram": plots.score_histogram(next(iter(tables.values())), {"dev": 0.1}),
+        "confusions": plots.confusions(sections), "bars": plots.eer_bars(table), "attacks": plots.attack_bars(sections),
+        "map": plots.attack_map(compare.attack_table(runs)), "summary": plots.summary_bars(table),
+        "cost": plots.eer_against(table), "size": plots.eer_against(table, "parameters"),
+        "dev": plots.dev_against_eval(table), "training": plots.training_curves(scored[0].read_history()),
+        "reliability": plots.reliability_diagram({"after": reliability(after[after["split"] == "eval"])}),
+        "shortcuts": plots.shortcut_bars({"loudness": 0.4}, {"lcnn": 0.2}),
+        "crossed": plots.cross_data_map(compare.cross_data_matrix(runs)),
+        "features": plots.plot_features(picture, setting), "wave": plots.plot_features(wave, {"sample_rate": 16000}),
+        "over": plots.wave_over_features(wave, picture, setting), "pair": plots.side_by_side(picture, picture, setting),
+        "heat": plots.heat_over_features(picture, np.ones((64, 188)), setting),
+    }
+
+
+def test_every_figure_has_named_axes_and_letters_to_be_read_from_afar(runs):
+    for name, figure in all_figures(runs).items():
+        assert isinstance(figure, Figure), name
+        axes = [ax for ax in figure.axes if ax.axison and ax.get_label() != "<colorbar>"]
+        assert any(ax.get_xlabel() or name in ("map", "summary", "attacks") for ax in axes), name
+        assert any(ax.get_ylabel() or name == "bars" or name == "shortcuts" for ax in axes), name
+        for ax in axes:
+            sizes = [text.get_fontsize() for text in (*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label)]
+            assert min(sizes) >= 11, name
+
+
+def test_figures_draw_the_rates_they_are_given():
+    table = pd.DataFrame({"label": ["a", "b"], "eer": [0.1, 0.3], "eer_low": [0.05, 0.2], "eer_high": [0.2, 0.4],
+                          "accuracy": [0.9, 0.7], "macro_f1": [0.8, 0.6]})
+    heights = sorted(bar.get_height() for bar in plots.summary_bars(table).axes[0].patches if bar.get_height())
+    assert heights == pytest.approx([0.6, 0.7, 0.8, 0.9])
+    points = plots.eer_bars(table).axes[0].lines[0].get_xdata()
+    assert list(points) == [0.1, 0.3]
+
+
+def test_mel_axis_puts_hertz_where_the_bands_are():
+    setting = {"kind": "logmel", "sample_rate": 16000, "hop_length": 256}
+    ax = plots.plot_features(np.random.default_rng(0).normal(size=(64, 188)), setting).axes[0]
+    labels = {t.get_text(): y for t, y in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)}
+    librosa = pytest.importorskip("librosa")
+    centres = librosa.mel_frequencies(66, fmin=0, fmax=8000, htk=True)[1:-1]
+    assert labels["1,000"] == pytest.approx(np.interp(1000, centres, np.arange(64)), abs=0.1)
+    assert ax.get_xlim() == (0, pytest.approx(188 * 256 / 16000))
+
+
+def test_heat_map_points_at_the_one_place_that_the_network_reads():
+    torch = pytest.importorskip("torch")
+    from helpers.evaluation.explain import grad_cam
+
+    class Tiny(torch.nn.Module):
+        """Score = sum of the part of the input above 0.5: Grad-CAM is the input above 0.5, by hand."""
+        cam_layer = "conv"
+
+        def __init__(self):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(1, 1, 1)
+            torch.nn.init.ones_(self.conv.weight)
+            torch.nn.init.constant_(self.conv.bias, -0.5)
+
+        def forward(self, batch):
+            return torch.relu(self.conv(batch[:, None])).sum(dim=(1, 2, 3))
+
+    model = torch.nn.Sequential(Tiny()).train()
+    batch = torch.zeros(2, 8, 12)
+    batch[0, 2, 3], batch[1, 6, 10] = 1.0, 0.8
+    heat = grad_cam(model, batch)
+    assert heat.shape == (2, 8, 12) and model.training
+    expected = np.zeros((2, 8, 12))
+    expected[0, 2, 3] = expected[1, 6, 10] = 1.0
+    np.testing.assert_allclose(heat, expected, atol=1e-6)
+    with pytest.raises(ValueError, match="no cam_layer"):
+        grad_cam(torch.nn.Linear(2, 1), torch.zeros(1, 2))
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_protocol_of_these_tests_keeps_speakers_apart():
+    table = utterances()
+    assert table.groupby("speaker")["split"].nunique().max() == 1
