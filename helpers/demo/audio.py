@@ -1,0 +1,190 @@
+"""Any recording, block by block, in memory that does not grow with its length; and the pieces that a network scores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from helpers.data.audio import SAMPLE_RATE, SHORTEST, SILENT
+from helpers.data.errors import BadAudio
+
+BLOCK_SAMPLES = 1 << 19  # numbers read at a time, over all channels: 2 MB
+HELD_SECONDS = 120  # below this a recording is resampled in one piece, exactly as for training
+HELD_SAMPLES = HELD_SECONDS * 48_000
+RATES = (4_000, 768_000)  # Hz; what lies outside is a header that lies
+LONGEST_SECONDS = 6 * 3600.0
+
+
+@dataclass
+class Facts:
+    """What a file says of itself and what reading it has shown."""
+
+    name: str
+    sample_rate: int = 0
+    channels: int = 0
+    format: str = ""
+    duration_s: float = 0.0
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+def safe_name(path: str | os.PathLike[str], longest: int = 80) -> str:
+    """The file's name fit to be printed: no control characters, no lone surrogates, not longer than a line."""
+    name = os.path.basename(os.fspath(path)) or os.fspath(path)
+    name = name.encode("utf-8", "replace").decode("utf-8")
+    # isprintable is False for control, direction-changing and line-breaking characters.
+    name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    return name if len(name) <= longest else name[: longest - 21] + "…" + name[-20:]
+
+
+def read_blocks(
+    path: str | Path,
+    facts: Facts,
+    on_raw: Callable[[np.ndarray], None] = lambda raw: None,
+    max_seconds: float = LONGEST_SECONDS,
+) -> Iterator[np.ndarray]:
+    """Yield float32 (samples,), mono at 16 kHz; `on_raw` sees each block (frames, channels) as it was stored.
+
+    Raises BadAudio with one sentence where `helpers.data.read_audio` would, and for more than `max_seconds`. What is
+    wrong with a file as a whole (cut off, silent) is raised after its last block. A recording under two minutes comes
+    as one block, equal to what `read_audio` gives.
+    """
+    facts.name = safe_name(path)
+    peak, n_read, held = 0.0, 0, []
+    resampler: _Resampler | None = None
+    with _open(path, facts.name) as opened:
+        facts.sample_rate, facts.channels, facts.format = opened.samplerate, opened.channels, opened.format
+        if not RATES[0] <= facts.sample_rate <= RATES[1]:
+            raise BadAudio(f"{facts.name} claims {facts.sample_rate} samples a second: no recording has that many")
+        promised = opened.frames
+        for raw in _raw_blocks(opened, facts.name):
+            if not np.isfinite(raw).all():
+                raise BadAudio(f"{facts.name} holds NaN or infinity")
+            on_raw(raw)
+            mono = raw[:, 0] if facts.channels == 1 else raw.mean(axis=1)
+            peak = max(peak, float(mono.max()), -float(mono.min()))
+            n_read += len(mono)
+            facts.duration_s = n_read / facts.sample_rate
+            if facts.duration_s > max_seconds:
+                raise BadAudio(f"{facts.name} lasts more than {_clock(max_seconds)}: cut out the part in question")
+            if resampler is not None:
+                yield resampler(mono)
+                continue
+            held.append(mono)
+            if n_read > HELD_SAMPLES or facts.duration_s > HELD_SECONDS:
+                resampler = _Resampler(facts.sample_rate)
+                yield from map(resampler, held)
+                held = []
+    _judge_whole(facts, n_read, promised, peak)
+    if resampler is None:
+        yield _resample(np.concatenate(held), facts.sample_rate)
+    else:
+        yield resampler(np.zeros(0, np.float32), last=True)
+
+
+def _judge_whole(facts: Facts, n_read: int, promised: int, peak: float) -> None:
+    name = facts.name
+    if n_read == 0:
+        raise BadAudio(f"{name} holds no samples")
+    if facts.format in ("FLAC", "WAV", "WAVEX", "AIFF") and n_read < promised:
+        seconds = promised / facts.sample_rate
+        raise BadAudio(f"{name} is cut off: {facts.duration_s:.2f} s of {seconds:.2f} s can be read")
+    if facts.duration_s < SHORTEST:
+        raise BadAudio(f"{name} lasts {facts.duration_s:.3f} s, less than {SHORTEST} s")
+    if peak < SILENT:
+        mixed = f" once its {facts.channels} channels are averaged" if facts.channels > 1 else ""
+        raise BadAudio(f"{name} is silent{mixed}")
+
+
+def _open(path: str | Path, name: str) -> soundfile.SoundFile:
+    try:
+        if not os.path.exists(path):
+            raise BadAudio(f"{name} is not there")
+        if not os.path.isfile(path):
+            raise BadAudio(f"{name} is not a file")
+        if os.path.getsize(path) == 0:
+            raise BadAudio(f"{name} is empty (0 bytes)")
+        return soundfile.SoundFile(os.fspath(path))
+    except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError, OSError) as error:
+        # TypeError: a name that ends in .raw makes soundfile ask for the rate.
+        raise BadAudio(f"{name} cannot be read as audio ({_reason(error)})") from None
+
+
+def _raw_blocks(opened: soundfile.SoundFile, name: str) -> Iterator[np.ndarray]:
+    """float32 (frames, channels), each at most BLOCK_SAMPLES numbers, until nothing more comes."""
+    size = max(1, BLOCK_SAMPLES // opened.channels)
+    while True:
+        block = np.empty((size, opened.channels), np.float32)
+        try:
+            # Not read(): it trusts the header's length for the size of its answer.
+            n = opened.buffer_read_into(block, dtype="float32")
+        except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
+            raise BadAudio(f"{name} cannot be read to its end ({_reason(error)})") from None
+        if n == 0:
+            return
+        yield block[:n]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TypeError):
+        return "it has no header that says how it is stored"
+    return str(error).rpartition(": ")[2].rstrip(".").strip() or type(error).__name__
+
+
+def _resample(wave: np.ndarray, rate: int) -> np.ndarray:
+    wave = wave if rate == SAMPLE_RATE else soxr.resample(wave, rate, SAMPLE_RATE)
+    return np.ascontiguousarray(wave, dtype=np.float32)
+
+
+class _Resampler:
+    """soxr over consecutive blocks; passes them through where the rate is 16 kHz already."""
+
+    def __init__(self, rate: int) -> None:
+        self.stream = None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1)
+
+    def __call__(self, block: np.ndarray, last: bool = False) -> np.ndarray:
+        if self.stream is not None:
+            block = self.stream.resample_chunk(np.ascontiguousarray(block), last=last)
+        return np.ascontiguousarray(block, dtype=np.float32)
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds / 3600:g} hours" if seconds >= 3600 else f"{seconds / 60:g} minutes"
+
+
+class Cutter:
+    """Cuts a stream into pieces of `size` samples, one after another; the last one ends where the recording ends.
+
+    A recording shorter than `size` is one piece, as long as it is.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size, self.next = size, 0
+        self.start, self.kept = 0, np.zeros(0, np.float32)  # the samples from `start` on
+
+    def push(self, block: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """(start, samples) of each piece that this block completes."""
+        self.kept = np.concatenate([self.kept, block])
+        pieces = []
+        while self.next + self.size <= self.start + len(self.kept):
+            pieces.append(self._piece(self.next))
+            self.next += self.size
+        keep_from = max(self.start, self.next - self.size)
+        self.kept, self.start = self.kept[keep_from - self.start :].copy(), keep_from
+        return pieces
+
+    def end(self) -> list[tuple[int, np.ndarray]]:
+        """The last piece, moved back so that it is full; nothing where the others cover everything."""
+        total = self.start + len(self.kept)
+        if total <= self.next:
+            return []
+        return [self._piece(max(0, total - self.size))]
+
+    def _piece(self, start: int) -> tuple[int, np.ndarray]:
+        at = start - self.start
+        return start, self.kept[at : at + self.size]

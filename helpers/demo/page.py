@@ -1,0 +1,163 @@
+"""The web page: one recording in, a verdict and its reasons out. `python -m helpers demo`."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import inspect
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+LARGEST_UPLOAD = "100mb"
+KEEP_SECONDS = 300  # an upload is deleted after so long, and all of them when the page ends
+TITLE = "Is this voice real?"
+INTRO = (
+    "A detector of synthetic and converted speech, and how sure it may be. Nothing that you give is kept: files are deleted "
+    f"within {KEEP_SECONDS // 60 + 1} minutes. At most ten minutes of audio."
+)
+
+
+def build_page(run: str | None = None, examples: bool = True, keep_seconds: int = KEEP_SECONDS) -> Any:
+    """The Gradio Blocks, with `launch_options` as an attribute: what launch must be told. ValueError, FileNotFoundError
+    where there is no detector."""
+    folder = tempfile.mkdtemp(prefix="demo-uploads-")
+    atexit.register(shutil.rmtree, folder, True)
+    os.environ["GRADIO_TEMP_DIR"] = folder
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    import gradio as gr
+
+    from helpers.demo.answers import EMPTY, Answers
+    from helpers.demo.choice import find_run, usable_runs
+    from helpers.demo.examples import find_examples
+    from helpers.demo.faces import face_runs
+
+    first = find_run(run)
+    runs = {str(one.folder): one for one in [first, *usable_runs()]}
+    found = find_examples(first) if examples else []
+    answers = Answers(found)
+    answers.judge(None, str(first.folder))
+    answers.detector(str(first.folder))  # now, not under the first visitor's eyes
+    look = _look(gr)
+    keep = {"title": TITLE, "analytics_enabled": False, "delete_cache": (min(60, keep_seconds), keep_seconds)}
+    with gr.Blocks(**keep, **{k: v for k, v in look.items() if k in inspect.signature(gr.Blocks).parameters}) as page:
+        with gr.Column(elem_classes="ad-root"):
+            gr.HTML(f'<div class="ad-title"><h1>{TITLE}</h1><p>{INTRO}</p></div>')
+            if face_runs():
+                with gr.Tab("Voice"):
+                    _voice(gr, answers, runs, found, EMPTY)
+                with gr.Tab("Face"):
+                    _face(gr, face_runs()[0])
+            else:
+                _voice(gr, answers, runs, found, EMPTY)
+    page.queue(default_concurrency_limit=2, max_size=32)
+    known = inspect.signature(page.launch).parameters
+    page.launch_options = {name: value for name, value in look.items() if name in known}
+    page.launch_options.update({"max_file_size": LARGEST_UPLOAD, "server_name": "127.0.0.1", "share": False, "show_error": False})
+    if "footer_links" in known:
+        page.launch_options["footer_links"] = []
+    if "ssr_mode" in known:
+        page.launch_options["ssr_mode"] = False
+    return page
+
+
+def _look(gr: Any) -> dict[str, Any]:
+    """Theme and style sheet: Gradio 5 takes them in Blocks, Gradio 6 in launch. Fonts of the system: nothing is fetched."""
+    fonts = ["system-ui", "sans-serif"]
+    theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"])
+    css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    return {"theme": theme, "css": css}
+
+
+def _voice(gr: Any, answers: Any, runs: dict[str, Any], examples: list[Any], empty: str) -> None:
+    private = _private(gr)
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Recording", elem_id="recording")
+            if examples:
+                gr.Examples(
+                    [[example.path] for example in examples], [audio], label="Examples, from easy to hard",
+                    example_labels=[example.label for example in examples],
+                )  # fmt: skip
+            choices = [(_run_label(one), folder) for folder, one in runs.items()]
+            run = gr.Dropdown(choices, value=choices[0][1], label="Detector", elem_id="run", visible=len(choices) > 1)
+            limits = gr.HTML(answers.limits(choices[0][1]))
+        with gr.Column(scale=5, min_width=320):
+            verdict = gr.HTML(empty, elem_id="verdict")
+            with gr.Group(visible=False) as breaking:
+                gr.HTML('<p class="ad-note" style="padding:.6rem .8rem 0">Does the verdict survive the journey?</p>')
+                button = gr.Button("Break it", elem_id="break", size="sm")
+                broken = gr.HTML("", elem_id="broken")
+
+    def judge(path: str | None, chosen: str) -> tuple[Any, ...]:
+        shown = answers.judge(path, chosen)
+        return shown, gr.update(visible=bool(path) and "ad-refused" not in shown), ""
+
+    gr.on([audio.change, run.change], judge, [audio, run], [verdict, breaking, broken], show_progress="minimal", **private)
+    run.change(answers.limits, run, limits, show_progress="hidden", **private)
+    button.click(answers.break_it, [audio, run], broken, show_progress="minimal", **private)
+
+
+def _face(gr: Any, run: Any) -> None:
+    from helpers.data.errors import BadAudio
+    from helpers.demo.answers import refusal
+    from helpers.demo.faces import FaceDetector
+
+    detector = FaceDetector(run)
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            picture = gr.Image(type="filepath", sources=["upload"], label="Picture of a face", elem_id="picture")
+            submit = gr.Button("Submit", variant="primary", elem_id="submit-face")
+        with gr.Column(scale=5, min_width=320):
+            verdict = gr.HTML('<div class="ad-card ad-empty"><p>Choose a picture of one face.</p></div>', elem_id="face-verdict")
+
+    def judge(path: str | None) -> str:
+        from helpers.demo import drawing
+
+        if not path:
+            return refusal("First choose a picture.")
+        try:
+            answer, sentence, score = detector.detect(path)
+        except BadAudio as error:
+            return refusal(str(error))
+        dev = detector.scores[detector.scores["split"] == "dev"]
+        human = dev["label"] == "bonafide"
+        kind = {"likely bona fide": "bonafide", "likely spoof": "spoof"}.get(answer, "unsure")
+        head, _, rest = sentence.partition(". ")
+        card = f'<div class="ad-card ad-{kind}"><h2>{head.rstrip(".")}</h2><p>{rest}</p></div>'
+        return card + drawing.score_bar(detector.operating, dev["score"][human].to_numpy(), dev["score"][~human].to_numpy(), score)
+
+    submit.click(judge, picture, verdict, show_progress="minimal", **_private(gr))
+
+
+def _private(gr: Any) -> dict[str, Any]:
+    """Keep the page's functions out of the public API, in the words of the Gradio that is installed."""
+    known = inspect.signature(gr.Button.click).parameters if hasattr(gr.Button, "click") else {}
+    return {"api_visibility": "private"} if "api_visibility" in known else {"api_name": False}
+
+
+def _run_label(run: Any) -> str:
+    metrics = run.metrics
+    shipped = ", ships with the suite" if run.folder.name == "shipped" else ""
+    return f"{metrics['model']} on {metrics['features']}, {metrics['dataset']}: dev EER {100 * metrics['metrics']['dev']['eer']:.1f} %{shipped}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve the page on this machine until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m helpers demo", description=main.__doc__)
+    parser.add_argument("--run", help="the detector to begin with; the best there is by default")
+    parser.add_argument("--port", type=int, help="7860 by default, or the next that is free")
+    parser.add_argument("--share", action="store_true", help="a public address for 72 hours, over Gradio's servers")
+    options = parser.parse_args(argv)
+    try:
+        page = build_page(options.run)
+    except (ValueError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.share:
+        print("share: anyone who has the address can use this page, and recordings pass through Gradio's servers")
+    page.launch(**{**page.launch_options, "share": options.share, "server_port": options.port})
+    return 0
