@@ -58,7 +58,7 @@ def compute(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
     """
     if waves.ndim != 2 or not waves.is_floating_point():
         raise ValueError(f"features need floats (batch, samples), got {waves.dtype} {tuple(waves.shape)}")
-    with torch.inference_mode(not waves.requires_grad):
+    with torch.set_grad_enabled(waves.requires_grad):
         features = FUNCTIONS[setting.kind](fit_length(waves.float(), setting.n_samples), setting)
     return features.contiguous()
 

@@ -8,12 +8,13 @@ name, so a process killed at any instant loses at most the shards that it was wo
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import joblib
 import numpy as np
@@ -25,7 +26,7 @@ from helpers.environment import cpu_threads, where_am_i
 from helpers.features.cache import CODE, SCHEMA, Cache, cache_folder, open_cache, shard_path, table_digest
 from helpers.features.computation import compute, fit_length
 from helpers.features.settings import FeatureSetting, setting_name
-from helpers.runs import read_json, write_json, write_text
+from helpers.runs import read_json
 
 CLIPS_A_SHARD = 512  # at most
 SHARDS_WANTED = 32  # small sets are cut finer, so that all cores have work and progress is seen
@@ -60,10 +61,13 @@ def build_cache(
     plan = {"schema": SCHEMA, "code": CODE, "setting": setting.to_dict(), "table": table_digest(table)}
     if not (folder / "index.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with _alone(folder) as alone:
             if not (folder / "index.json").is_file():
                 _check_plan(folder / "build.json", plan)
                 _fill(table.reset_index(drop=True), setting, folder, workers, max_rejected, name, plan)
+            if alone:
+                for part in folder.glob("*.part"):  # of processes that were killed
+                    part.unlink(missing_ok=True)
     else:
         _check_plan(folder / "index.json", plan)
     cache = open_cache(folder)
@@ -74,7 +78,7 @@ def build_cache(
 def _check_plan(path: Path, plan: dict[str, Any]) -> None:
     """The folder must be of this setting and table; what was begun in it is then ours to go on with."""
     if not path.is_file():
-        write_json(path, plan)
+        _write_json(path, plan)
         return
     found = read_json(path)
     for key, word in (
@@ -111,8 +115,8 @@ def _fill(
     if records:
         print(f"{name:<20}{len(records)} of {len(bounds)} shards are there already")
     progress = _Progress(name, len(bounds), sum(bounds[i][1] - bounds[i][0] for i in records), len(table))
-    with _one_thread_each():
-        for number, record in _parallel(workers)(tasks):
+    with _one_thread_each(), contextlib.closing(_parallel(workers)(tasks)) as results:
+        for number, record in results:
             records[number] = record
             start, end = bounds[number]
             progress.add(end - start, len(records))
@@ -120,14 +124,14 @@ def _fill(
             if n_bad > max_rejected * len(table):
                 break  # The rest cannot mend it.
     rejected = _rejected_table(table, bounds, records)
-    write_text(folder / "rejected.csv", rejected.to_csv(index=False))
+    _write_table(folder / "rejected.csv", rejected)
     _check_rejected(rejected, len(table), max_rejected, folder)
     kept = np.concatenate(
         [np.array(records[i]["kept"], dtype=int) + bounds[i][0] for i in range(len(bounds))]
     )
     if len(kept) == 0:
         raise ValueError(f"none of the {len(table)} clips can be used, first: {rejected['reason'].iloc[0]}")
-    write_text(folder / "utterances.csv", table.iloc[kept].to_csv(index=False))
+    _write_table(folder / "utterances.csv", table.iloc[kept])
     shards = [shard_path(folder, i) for i in range(len(bounds))]
     index = {
         **plan,
@@ -137,8 +141,7 @@ def _fill(
         "bytes": [path.stat().st_size for path in shards],
         "rejected": len(rejected),
     }
-    write_json(folder / "index.json", index)
-    (folder / "build.json").unlink(missing_ok=True)
+    _write_json(folder / "index.json", index)
     progress.end(len(kept), len(rejected), folder)
 
 
@@ -174,8 +177,8 @@ def fill_shard(
             rejected.append({"row": readable[i], "reason": reason})
     values16 = np.concatenate(rows) if rows else np.zeros((0,), dtype=np.float16)
     record = {"kept": kept, "rejected": rejected, "shape": list(values16.shape[1:])}
-    write_json(_record_path(folder, number), record)
-    _write_array(shard_path(folder, number), values16)
+    _write_json(_record_path(folder, number), record)
+    _write_whole(shard_path(folder, number), lambda file: np.save(file, values16, allow_pickle=False))
     return number, record
 
 
@@ -190,17 +193,27 @@ def _record_path(folder: Path, number: int) -> Path:
     return folder / f"shard-{number:05d}.json"
 
 
-def _write_array(path: Path, values: np.ndarray) -> None:
-    """By rename from a name of its own: two processes may do the same, and a half file never has the name."""
+def _write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """By rename from a name of its own: others may write the same file, and a half one never has its name."""
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with open(part, "wb") as file:
-            np.save(file, values, allow_pickle=False)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    text = json.dumps(value, allow_nan=False) + "\n"
+    _write_whole(path, lambda file: file.write(text.encode()))
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    text = table.to_csv(index=False)
+    _write_whole(path, lambda file: file.write(text.encode()))
 
 
 def _rejected_table(
@@ -224,25 +237,26 @@ def _check_rejected(rejected: pd.DataFrame, n_clips: int, max_rejected: float, f
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait while another process fills this folder. The lock ends with its process, killed or not.
+def _alone(folder: Path) -> Iterator[bool]:
+    """Wait while another process fills this folder; True with the lock, which ends with its process, killed or not.
 
     Where the system or the file system knows no such lock, both fill: the shards are the same, and renamed whole.
     """
     try:
         import fcntl
     except ImportError:
-        yield
+        yield False
         return
     with open(folder / ".lock", "w") as file:
+        locked = True
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(f"another process is filling {folder.name}: waiting for it", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:
-            pass
-        yield
+            locked = False
+        yield locked
 
 
 @contextlib.contextmanager
@@ -257,8 +271,8 @@ def _one_thread_each() -> Iterator[None]:
 
 def _parallel(workers: int | None) -> joblib.Parallel:
     """Threads here, unless `joblib.parallel_config` has named another back end: then that one decides."""
-    chosen = getattr(joblib.parallel._backend, "config", None) is not None
-    n_jobs = workers or (-1 if chosen else cpu_threads())
+    backend, _ = joblib.parallel.get_active_backend(prefer="threads")
+    n_jobs = workers or (cpu_threads() if isinstance(backend, joblib.parallel.ThreadingBackend) else None)
     return joblib.Parallel(
         n_jobs=n_jobs, prefer="threads", return_as="generator_unordered", pre_dispatch="all"
     )

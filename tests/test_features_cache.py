@@ -1,0 +1,376 @@
+"""The cache: what it holds, what it refuses, and that no interruption leaves a half file taken for whole."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+
+from helpers.data import read_audio
+from helpers.features import (
+    FEATURES,
+    FeatureSetting,
+    build_cache,
+    cache_folder,
+    compute,
+    filling,
+    fit_length,
+    get_setting,
+    open_cache,
+)
+
+PROJECT = Path(__file__).parents[1]
+SMALL = FeatureSetting("logmel", seconds=0.5, n_bands=32)
+# A process that fills a cache at a speed at which it can be caught half-way.
+SLOW_BUILD = """
+import sys, time
+from pathlib import Path
+import pandas as pd
+from helpers.features import FeatureSetting, build_cache, filling
+read = filling.read_audio
+def slowly(*arguments):
+    time.sleep(0.03)
+    return read(*arguments)
+filling.read_audio = slowly
+table = pd.read_csv(sys.argv[1])
+build_cache(table, FeatureSetting("logmel", seconds=0.5, n_bands=32), Path(sys.argv[2]), workers=1)
+"""
+
+
+def make_table(folder: Path, n_clips: int, seconds: float = 0.6) -> pd.DataFrame:
+    """Clips of noise and tones with an ASVspoof-like table; each differs from each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(n_clips)
+    rows = []
+    for i in range(n_clips):
+        time_s = np.arange(int(seconds * 16000) + 37 * i) / 16000
+        wave = 0.1 * np.sin(2 * np.pi * (150 + 40 * i) * time_s) + 0.02 * rng.standard_normal(len(time_s))
+        path = folder / f"U_{i:04d}.flac"
+        soundfile.write(path, wave, 16000)
+        label = "bonafide" if i % 3 == 0 else "spoof"
+        attack = "-" if label == "bonafide" else f"A{i % 6:02d}"
+        rows.append(
+            (f"U_{i:04d}", str(path), label, attack, f"S{i % 4}", ("train", "dev", "eval")[i % 3], "toy")
+        )
+    return pd.DataFrame(rows, columns=["utterance", "path", "label", "attack", "speaker", "split", "dataset"])
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    return make_table(tmp_path_factory.mktemp("clips"), 70)
+
+
+@pytest.fixture(scope="module")
+def whole(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of `table` built without any disturbance."""
+    return build_cache(table, SMALL, tmp_path_factory.mktemp("whole") / "toy").folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != ".lock"}
+
+
+def run_slow_build(table: pd.DataFrame, tmp_path: Path, folder: Path) -> subprocess.Popen[str]:
+    table.to_csv(tmp_path / "table.csv", index=False)
+    command = [sys.executable, "-c", SLOW_BUILD, str(tmp_path / "table.csv"), str(folder)]
+    return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(condition: object, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def test_each_row_is_the_feature_of_its_own_file_to_half_precision(table: pd.DataFrame, whole: Path) -> None:
+    cache = open_cache(whole)
+    assert cache.table["utterance"].tolist() == table["utterance"].tolist()
+    assert (len(cache), cache.shape) == (70, (32, 32))
+    order = [69, 0, 33, 33, 16]
+    found = cache.read(order)
+    assert found.dtype == np.float16
+    for row, values in zip(order, found, strict=True):
+        wave = fit_length(read_audio(table["path"][row]), SMALL.n_samples)
+        expected = compute(torch.from_numpy(wave)[None], SMALL)[0].numpy()
+        assert (np.abs(values - expected) <= np.abs(expected) * 2.0**-10).all()
+
+
+def test_the_table_comes_back_as_it_was(table: pd.DataFrame, tmp_path: Path) -> None:
+    odd = table.head(4).assign(speaker=["0012", "NA", "nan", ""], group=[1, 2, 3, 4])
+    cache = build_cache(odd, SMALL, tmp_path / "odd")
+    pd.testing.assert_frame_equal(cache.table, odd, check_dtype=False)
+
+
+def test_a_second_call_computes_nothing(
+    table: pd.DataFrame, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in whole.iterdir()}
+    monkeypatch.setattr(filling, "fill_shard", None)
+    assert len(build_cache(table, SMALL, whole)) == 70
+    assert {path: path.stat().st_mtime_ns for path in whole.iterdir()} == before
+
+
+def test_rows_that_are_not_there_are_refused(whole: Path) -> None:
+    for row in (70, -1):
+        with pytest.raises(IndexError, match="rows 0 to 69"):
+            open_cache(whole).read([row])
+
+
+def test_cache_travels_to_worker_processes_by_name(whole: Path) -> None:
+    cache = open_cache(whole)
+    cache.read([0])
+    packed = pickle.dumps(cache)
+    assert len(packed) < 30_000  # the table, not the 140 kB of features
+    np.testing.assert_array_equal(pickle.loads(packed).read([5]), cache.read([5]))
+
+
+def test_the_name_changes_with_setting_and_with_table(table: pd.DataFrame, tmp_path: Path) -> None:
+    def name(rows: pd.DataFrame, setting: FeatureSetting = SMALL) -> str:
+        return cache_folder(tmp_path, "toy", "logmel", rows, setting).name
+
+    changed = [
+        name(table, FeatureSetting("logmel", seconds=0.5, n_bands=33)),
+        name(table.iloc[:-1]),
+        name(table.iloc[::-1]),
+        name(table.assign(label=table["label"].replace("spoof", "bonafide"))),
+        name(table.assign(split="train")),
+    ]
+    assert len({name(table), *changed}) == 6
+    assert name(table).startswith("toy-logmel-")
+
+
+def test_the_name_follows_the_files_and_not_the_folder_they_lie_in(tmp_path: Path) -> None:
+    here, there = make_table(tmp_path / "here", 3), make_table(tmp_path / "there", 3)
+    names = [cache_folder(tmp_path, "toy", "logmel", rows, SMALL) for rows in (here, there)]
+    assert names[0] == names[1]
+    soundfile.write(there["path"][1], np.full(9000, 0.1), 16000)
+    assert cache_folder(tmp_path, "toy", "logmel", there, SMALL) != names[0]
+
+
+def test_without_a_folder_the_cache_lies_where_the_place_keeps_caches(
+    table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELPERS_WORK", str(tmp_path))
+    cache = build_cache(table.head(3), FEATURES["lfcc"])
+    assert cache.folder == cache_folder(tmp_path / "cache", "toy", "lfcc", table.head(3), FEATURES["lfcc"])
+
+
+def test_a_folder_of_other_features_is_refused(table: pd.DataFrame, whole: Path) -> None:
+    with pytest.raises(ValueError, match="another setting"):
+        build_cache(table, FEATURES["logmel"], whole)
+    with pytest.raises(ValueError, match="another utterance table"):
+        build_cache(table.head(20), SMALL, whole)
+
+
+def test_bad_files_are_left_out_with_their_reason(tmp_path: Path) -> None:
+    rows = make_table(tmp_path / "clips", 40)
+    soundfile.write(rows["path"][3], np.zeros(16000), 16000)
+    soundfile.write(rows["path"][20], np.full(800, 0.1), 16000)
+    Path(rows["path"][21]).write_bytes(b"")
+    Path(rows["path"][39]).unlink()
+    cache = build_cache(rows, SMALL, tmp_path / "cache", max_rejected=0.1)
+    assert cache.rejected["utterance"].tolist() == ["U_0003", "U_0020", "U_0021", "U_0039"]
+    words = ["is silent", "less than 0.1 s", "is empty", "is not there"]
+    assert all(word in reason for word, reason in zip(words, cache.rejected["reason"], strict=True))
+    assert len(cache) == 36
+    for row, name in ((3, "U_0004"), (35, "U_0038")):
+        assert cache.table["utterance"][row] == name
+        wave = fit_length(read_audio(cache.table["path"][row]), SMALL.n_samples)
+        expected = compute(torch.from_numpy(wave)[None], SMALL)[0].half().numpy()
+        np.testing.assert_allclose(cache.read([row])[0], expected, atol=0.02)
+    pd.testing.assert_frame_equal(open_cache(cache.folder).rejected, cache.rejected)
+    # The same folder, asked for with more rigour.
+    with pytest.raises(ValueError, match="4 of 40 clips"):
+        build_cache(rows, SMALL, tmp_path / "cache")
+
+
+def test_too_many_bad_files_stop_the_build_in_words_and_can_be_allowed(tmp_path: Path) -> None:
+    rows = make_table(tmp_path / "clips", 20)
+    for row in (2, 7):
+        Path(rows["path"][row]).write_bytes(b"no audio")
+    with pytest.raises(
+        ValueError, match=r"of 20 clips cannot be used, more than max_rejected = 1.00%. U_0002: "
+    ):
+        build_cache(rows, SMALL, tmp_path / "cache")
+    assert not (tmp_path / "cache" / "index.json").exists()
+    assert (tmp_path / "cache" / "rejected.csv").is_file()
+    assert len(build_cache(rows, SMALL, tmp_path / "cache", max_rejected=0.2)) == 18
+    with pytest.raises(ValueError, match="is empty: there is nothing"):
+        build_cache(rows.head(0), SMALL, tmp_path / "none")
+    with pytest.raises(ValueError, match="none of the 1 clips"):
+        build_cache(rows.iloc[[2]], SMALL, tmp_path / "bad", max_rejected=1.0)
+
+
+def test_values_beyond_half_precision_are_rejected_and_not_clipped(tmp_path: Path) -> None:
+    rows = make_table(tmp_path / "clips", 4)
+    loud = tmp_path / "clips" / "loud.wav"
+    soundfile.write(loud, np.linspace(-1e5, 1e5, 9000), 16000, subtype="FLOAT")
+    rows.loc[2, "path"] = str(loud)
+    setting = FeatureSetting("wave", seconds=0.5)
+    cache = build_cache(rows, setting, tmp_path / "cache", max_rejected=0.5)
+    assert cache.rejected["reason"].tolist() == ["wave reaches 1e+05, float16 holds at most 65504"]
+    assert len(cache) == 3
+
+
+def test_a_whole_shard_of_bad_files_leaves_the_others_readable(tmp_path: Path) -> None:
+    rows = make_table(tmp_path / "clips", 40)
+    for path in rows["path"][:16]:
+        Path(path).write_bytes(b"")
+    cache = build_cache(rows, SMALL, tmp_path / "cache", max_rejected=0.5)
+    assert (len(cache), cache.shape) == (24, (32, 32))
+    assert np.isfinite(cache.read(range(24))).all()
+
+
+def test_one_worker_and_many_fill_the_same_bytes(table: pd.DataFrame, whole: Path, tmp_path: Path) -> None:
+    assert files(build_cache(table, SMALL, tmp_path / "one", workers=1).folder) == files(whole)
+    assert files(build_cache(table, SMALL, tmp_path / "three", workers=3).folder) == files(whole)
+
+
+def test_threads_of_torch_are_given_back(table: pd.DataFrame, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        build_cache(table.head(3), SMALL, tmp_path / "cache")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_killed_build_goes_on_with_the_shards_it_has(
+    table: pd.DataFrame, whole: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cache"
+    process = run_slow_build(table, tmp_path, folder)
+    wait_for(lambda: len(list(folder.glob("shard-*.npy"))) >= 2 or process.poll() is not None)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    shards = sorted(folder.glob("shard-*.npy"))
+    assert 2 <= len(shards) < 5, "it was to be killed half-way"
+    assert not (folder / "index.json").exists()
+    with pytest.raises(FileNotFoundError, match="unfinished cache"):
+        open_cache(folder)
+    # A kill in the middle of writing leaves such a file.
+    (folder / "shard-00004.npy.0123abcd.part").write_bytes(b"half a shard")
+    (folder / "shard-00004.json").write_text("{}")
+    before = {path: path.stat().st_mtime_ns for path in shards}
+    cache = build_cache(table, SMALL, folder)
+    assert {path: path.stat().st_mtime_ns for path in shards} == before
+    assert files(cache.folder) == files(whole)
+
+
+def test_killed_at_any_write_the_next_build_ends_with_the_same_bytes(
+    table: pd.DataFrame, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every rename of a build in turn is the last thing it does: 5 shards of two files, 4 files of the whole."""
+
+    class Killed(BaseException):
+        pass
+
+    replace, n_kills = os.replace, 0
+    for last in range(100):
+        folder, count = tmp_path / str(last), [0]
+
+        def failing(source: str, target: str, count: list[int] = count, last: int = last) -> None:
+            if count[0] == last:
+                raise Killed
+            count[0] += 1
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", failing)
+        try:
+            build_cache(table, SMALL, folder, workers=1)
+            break
+        except Killed:
+            n_kills += 1
+        finally:
+            monkeypatch.setattr(os, "replace", replace)
+        assert files(build_cache(table, SMALL, folder, workers=1).folder) == files(whole)
+    assert n_kills == 14
+
+
+def test_a_shard_cut_short_by_a_full_disk_is_noticed(table: pd.DataFrame, tmp_path: Path) -> None:
+    cache = build_cache(table.head(20), SMALL, tmp_path / "cache")
+    shard = cache.folder / "shard-00001.npy"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"shard-00001.npy has \d+ bytes, not"):
+        open_cache(cache.folder)
+
+
+def test_two_processes_building_one_cache_make_each_shard_once(
+    table: pd.DataFrame, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cache"
+    process = run_slow_build(table, tmp_path, folder)
+    wait_for(lambda: (folder / "shard-00000.npy").exists() or process.poll() is not None)
+    cache = build_cache(table, SMALL, folder)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert "another process is filling" in capsys.readouterr().out
+    assert files(cache.folder) == files(whole)
+
+
+def test_two_builders_without_a_lock_do_not_spoil_each_other(
+    table: pd.DataFrame, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on file systems that know no locks."""
+    fcntl = pytest.importorskip("fcntl", reason="no file locks on this system at all")
+
+    def refuse(*_: object) -> None:
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    folder = tmp_path / "cache"
+    with ThreadPoolExecutor(3) as pool:
+        caches = list(pool.map(lambda _: build_cache(table, SMALL, folder, workers=1), range(3)))
+    assert [len(cache) for cache in caches] == [70, 70, 70]
+    assert files(folder) == files(whole)
+
+
+def test_dask_cluster_that_loses_a_worker_loses_nothing_and_makes_nothing_twice(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    rows = make_table(tmp_path / "clips", 160, seconds=2.0)
+    setting = FEATURES["deep_voice_26"]
+    expected = build_cache(rows, setting, tmp_path / "local")
+    folder = tmp_path / "cluster"
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        victim = next(iter(client.run(os.getpid).values()))
+        written: dict[str, int] = {}
+
+        def kill_half_way() -> None:
+            wait_for(lambda: len(list(folder.glob("shard-*.npy"))) >= 2)
+            os.kill(victim, signal.SIGKILL)
+            written.update({path.name: path.stat().st_mtime_ns for path in folder.glob("shard-*.npy")})
+
+        killer = threading.Thread(target=kill_half_way)
+        killer.start()
+        with joblib.parallel_config(backend="dask"):
+            cache = build_cache(rows, setting, folder)
+        killer.join()
+    assert 2 <= len(written) < 10, "the worker was to be killed half-way"
+    assert {name: (folder / name).stat().st_mtime_ns for name in written} == written
+    assert cache.table["utterance"].is_unique
+    np.testing.assert_array_equal(cache.read(range(160)), expected.read(range(160)))
+
+
+def test_a_misspelt_feature_is_answered_with_the_nearest_name() -> None:
+    with pytest.raises(ValueError, match="did you mean logmel"):
+        get_setting("logmell")
