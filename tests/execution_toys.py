@@ -70,7 +70,7 @@ if fault == "disk":
     with open("/dev/full", "w") as full:
         full.write("x" * 100000)""",
 ]
-COMPARE = ['dataset: str = ""  # all'], [
+COMPARE = ["rounds: int = 9  # of something"], [
     "from helpers.runs import load_runs, open_run",
     """runs = [run for run in load_runs() if run.notebook.startswith("1")]
 run = open_run("90_compare", parameters, "")

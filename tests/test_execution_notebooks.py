@@ -72,7 +72,7 @@ def test_generated_cells_and_readme_are_up_to_date():
 
 
 def test_set_up_cell_is_short_and_ends_with_the_parameters():
-    lines = set_up_source().splitlines()
+    lines = [line for line in set_up_source().splitlines() if line]
     assert len(lines) <= 15 and lines[-1] == "parameters = read_parameters(globals())"
     compile(set_up_source(), "set-up", "exec")
 

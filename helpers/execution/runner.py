@@ -24,6 +24,7 @@ from helpers.execution.states import (
     OUTDATED,
     PAUSED,
     RUNNING,
+    State,
     key_figure,
     read_metrics,
     state_of,
@@ -143,14 +144,14 @@ class Runner:
             if state.kind == FINISHED and not job.forced:
                 self._end(work, SKIPPED, state.figure, f"finished {state.why}")
             else:
-                self._start(work, state.kind)
+                self._start(work, state)
         except OSError as error:
             work.failure = Failure(f"could not start: {error}", advice="free some room on the disk and run again")
             self._end(work, FAILED)
         return True
 
-    def _start(self, work: Work, kind: str) -> None:
-        job = work.job
+    def _start(self, work: Work, found: State) -> None:
+        job, kind = work.job, found.kind
         child.clear_leftovers(job.folder)
         if kind == OUTDATED or (job.forced and kind != ABSENT):
             put_aside(job.folder)
@@ -164,9 +165,9 @@ class Runner:
         environ = work.slot.environ(self.environ)
         work.process = child.start(job.source, job.folder, job.overrides, environ, cell_seconds)
         work.state, work.began = STARTED, time.monotonic()
-        goes_on = {PAUSED: "goes on", INTERRUPTED: "goes on", OUTDATED: "anew"}.get(kind, "")
+        how = {PAUSED: found.why, INTERRUPTED: found.why, OUTDATED: f"anew: {found.why}"}.get(kind, "")
         expected = job.notebook.minutes_gpu if work.slot.gpu else job.notebook.minutes_cpu
-        self._tell(self._line(work, "started", "", goes_on or f"about {duration(60 * expected)}"))
+        self._tell(self._line(work, "started", "", how or f"about {duration(60 * expected)}"))
 
     def _watch(self, work: Work) -> bool:
         assert work.process is not None

@@ -60,12 +60,13 @@ def epochs_done(folder: Path) -> int:
 
 
 def newest_input(job: Job) -> float:
-    """When the newest complete run that this notebook may read was written; 0.0 for a notebook that reads none."""
+    """When the newest run on this data set that the notebook may read was written; 0.0 for one that reads none."""
     if not job.notebook.reads_runs:
         return 0.0
     newest = 0.0
     for path in job.folder.parent.glob("*/metrics.json"):
-        if path.parent.name[:2] < job.notebook.stem[:2] and path.parent.name >= "10":
+        stem, _, rest = path.parent.name.partition("-")
+        if "10" <= stem and stem[:2] < job.notebook.stem[:2] and rest.startswith(f"{job.dataset}-"):
             newest = max(newest, path.stat().st_mtime)
     return newest
 
