@@ -10,7 +10,13 @@ from test_evaluation_compare import made_measures, scored, utterances
 
 from helpers.evaluation import audit, calibration, summarise
 from helpers.evaluation.intervals import (
-    Ranking, eer_interval, over_seeds, paired_difference, resamples, speaker_codes)
+    Ranking,
+    eer_interval,
+    over_seeds,
+    paired_difference,
+    resamples,
+    speaker_codes,
+)
 from helpers.evaluation.summary import thresholds
 from helpers.metrics import PolarityError, cllr, eer
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.evaluation.intervals import ROUNDS, over_seeds, paired_difference
 from helpers.evaluation.scores import check_scores
-from helpers.evaluation.summary import asvspoof_names, by_class
+from helpers.evaluation.summary import asvspoof_names, by_class, rows_of
 from helpers.metrics import eer
 from helpers.runs import Run, read_run
 
@@ -36,7 +36,7 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
         return [str(found.get("model", run.notebook)), str(found.get("features", "")),
                 f"seed {found.get('seed', 0)}", run.name.rsplit("-", 1)[-1][:4]]
 
-    chosen = {run.name: (parts(run)[0],) for run in runs}
+    chosen: dict[str, tuple[str, ...]] = {run.name: (parts(run)[0],) for run in runs}
     for level in range(1, 4):
         groups: dict[tuple, list[Run]] = {}
         for run in runs:
@@ -82,7 +82,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
     shown = pd.DataFrame({
         "model": table["label"], "features": table["features"],
-        "EER %": [f"{percent(r.eer)} ({percent(r.eer_low)}–{percent(r.eer_high)})" for r in table.itertuples()],
+        "EER %": [f"{percent(r.eer)} ({percent(r.eer_low)}–{percent(r.eer_high)})" for r in rows_of(table)],
         "accuracy %": table["accuracy"].map(percent), "macro-F1 %": table["macro_f1"].map(percent)})
     if table["min_tdcf_v1"].notna().any():
         shown["min t-DCF*"] = [number(v, ".3f") for v in table["min_tdcf_v1"]]

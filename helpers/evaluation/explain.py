@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def find_layer(model: torch.nn.Module) -> torch.nn.Module:
     """The module that `cam_layer` names, also inside wrappers; ValueError for a network without one."""
     modules: list[tuple[str, Any]] = list(model.named_modules())
-    for name, module in modules:
+    for _, module in modules:
         layer = getattr(module, "cam_layer", None)
         if isinstance(layer, str):
             return module.get_submodule(layer)

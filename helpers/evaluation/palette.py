@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ MODEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000
 MODEL_LINES = ("-", "--", "-.", ":")
 FEATURE_MAP = "magma"
 SMALLEST_FONT = 11
-LOOK = {"font.size": 12, "axes.titlesize": 13, "axes.labelsize": 12, "xtick.labelsize": SMALLEST_FONT,
+LOOK: Any = {"font.size": 12, "axes.titlesize": 13, "axes.labelsize": 12, "xtick.labelsize": SMALLEST_FONT,
         "ytick.labelsize": SMALLEST_FONT, "legend.fontsize": SMALLEST_FONT, "axes.spines.top": False,
         "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True,
         "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white"}

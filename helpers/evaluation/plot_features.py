@@ -165,7 +165,8 @@ def class_examples(cache, split: str = "dev") -> Figure:
     table = cache.table[cache.table["split"] == split]
     rows = [int(table.index[table["label"] == label][0]) for label in ("bonafide", "spoof")]
     spoof = cache.table.loc[rows[1], "attack"]
-    return side_by_side(*cache.read(np.array(rows)), cache.setting, titles=("bona fide", f"spoof ({spoof})"))
+    bonafide, spoofed = cache.read(np.array(rows))
+    return side_by_side(bonafide, spoofed, cache.setting, titles=("bona fide", f"spoof ({spoof})"))
 
 
 def heat_over_features(array, heat, setting=None, title: str = "", ax: Axes | None = None) -> Figure:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from helpers.evaluation.palette import MODEL_COLOURS, canvas, canvases, model_style, percent_axis
+from helpers.evaluation.summary import rows_of
 
 
 def eer_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
@@ -82,7 +84,8 @@ def summary_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     long = table.melt(id_vars="label", value_vars=["accuracy", "macro_f1"], var_name="measure", value_name="value")
     long["measure"] = long["measure"].map({"accuracy": "accuracy", "macro_f1": "macro-F1"})
     sns.barplot(long, x="label", y="value", hue="measure", palette=["#56B4E9", "#009E73"], ax=ax)
-    for bars in ax.containers:
+    containers: Any = ax.containers
+    for bars in containers:
         ax.bar_label(bars, labels=[f"{100 * v:.0f}" for v in bars.datavalues], fontsize=11, padding=2)
     ax.set(ylim=(0, 1.12), xlabel="", ylabel="%", title="Accuracy and macro-F1 on eval, threshold from dev")
     ax.set_yticks(np.arange(0, 1.01, 0.2))
@@ -105,15 +108,11 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
     usable = table[table[cost].fillna(0) > 0].sort_values(cost)
     ratio = float(usable[cost].max() / usable[cost].min()) if len(usable) else 1.0
     ax.set_xscale("log")
-    for number, row in enumerate(usable.itertuples()):
+    for number, row in enumerate(rows_of(usable)):
         value, rate = float(getattr(row, cost)), float(row.eer)
         spread = [[max(rate - row.eer_low, 0)], [max(row.eer_high - rate, 0)]]
-        ax.errorbar([value], [rate], yerr=spread, fmt="o", markersize=9, capsize=3,
-                    color=model_style(number)["color"])
-        height = 7 if number % 2 else -14  # neighbours on a crowded axis do not share a line
-        near_end = value > usable[cost].max() / ratio ** 0.25
-        ax.annotate(str(row.label), (value, rate), xytext=(-9 if near_end else 9, height), textcoords="offset points",
-                    ha="right" if near_end else "left", fontsize=11)
+        ax.errorbar([value], [rate], yerr=spread, fmt="osD^vPX*"[number % 8], markersize=9, capsize=3,
+                    color=model_style(number)["color"], label=str(row.label))
     ax.set(xlabel=names[cost], ylabel="EER on eval (%)", title="What a lower EER costs",
            ylim=(0, float(usable["eer_high"].max()) * 1.12 if len(usable) else 0.5))
     if len(usable):
@@ -124,6 +123,8 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
     ax.xaxis.set_major_formatter(plain)
     ax.xaxis.set_minor_formatter(NullFormatter())
     percent_axis(ax, "y")
+    if len(usable):  # beside the axes: models of one size stand on top of each other
+        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
 
 
@@ -133,7 +134,7 @@ def dev_against_eval(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     usable = table[table["dev_eer"].notna()]
     top = max(0.05, float(usable[["dev_eer", "eer_high"]].max().max()) * 1.15) if len(usable) else 0.5
     ax.plot([0, top], [0, top], color="0.5", linestyle=":", label="eval as easy as dev")
-    for number, row in enumerate(usable.itertuples()):
+    for number, row in enumerate(rows_of(usable)):
         ax.errorbar([row.dev_eer], [row.eer], yerr=[[max(row.eer - row.eer_low, 0)], [max(row.eer_high - row.eer, 0)]],
                     fmt="osD^vPX*"[number % 8], markersize=9, capsize=3, color=model_style(number)["color"],
                     label=str(row.label))

@@ -85,7 +85,8 @@ def confusion(section: Mapping, title: str = "", ax: Axes | None = None) -> Figu
     figure, ax = canvas(ax, (4.8, 4.2))
     matrix = pd.DataFrame(section["confusion"]).T.loc[["bonafide", "spoof"], ["bonafide", "spoof"]]
     shares = matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0)
-    texts = [[f"{int(matrix.iloc[i, j]):,}\n{100 * shares.iloc[i, j]:.1f} %" for j in range(2)] for i in range(2)]
+    texts = [[f"{count:,}\n{100 * share:.1f} %" for count, share in zip(*pair, strict=True)]
+             for pair in zip(matrix.to_numpy(dtype=int).tolist(), shares.to_numpy().tolist(), strict=True)]
     names = [CLASS_NAMES[c] for c in matrix.columns]
     sns.heatmap(shares, annot=np.array(texts), fmt="", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True,
                 xticklabels=names, yticklabels=names, ax=ax, annot_kws={"fontsize": 13}, linewidths=1)

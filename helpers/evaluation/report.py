@@ -11,10 +11,23 @@ from helpers.evaluation import audit as shortcuts
 from helpers.evaluation import plots
 from helpers.evaluation.calibration import calibrate, reliability
 from helpers.evaluation.compare import (
-    attack_table, best_by_dev, comparison_table, cross_data, cross_data_matrix, datasets_of, differences,
-    hardest_attacks, labels_of, readable, scored_runs, scores_on_eval, seed_table)
+    attack_table,
+    best_by_dev,
+    comparison_table,
+    cross_data,
+    cross_data_matrix,
+    datasets_of,
+    differences,
+    hardest_attacks,
+    labels_of,
+    readable,
+    scored_runs,
+    scores_on_eval,
+    seed_table,
+)
 from helpers.evaluation.readme import readme_agrees, readme_table, update_readme
 from helpers.evaluation.report_page import card, page, paragraph, picture, table
+from helpers.evaluation.summary import rows_of
 from helpers.runs import Run, write_text
 
 __all__ = ["readme_agrees", "readme_table", "update_readme", "write_report"]
@@ -78,8 +91,8 @@ def answers(runs: Sequence[Run], chosen: Run, by_dev: bool, found: dict | None) 
     if lowest["run"] != chosen.name:
         how += f"; on eval {lowest['label']} was lower, {rate(lowest['eer'])}, but eval chooses nothing"
     against = differences(runs, chosen)
-    unsure = [row.model for row in against.itertuples() if row.low <= 0 <= row.high]
-    better = [row.model for row in against.itertuples() if row.high < 0]
+    unsure = [row.model for row in rows_of(against) if row.low <= 0 <= row.high]
+    better = [row.model for row in rows_of(against) if row.high < 0]
     sure = f"95 % interval {interval(section)}, from {section['n_bonafide']:,} bona fide and " \
            f"{section['n_spoof']:,} spoofs, resampled by {section['resampled_by']}"
     if better:
@@ -131,7 +144,7 @@ def models(runs: Sequence[Run], comparison: pd.DataFrame, chosen: Run) -> str:
     if len(against):
         shown = pd.DataFrame({"model": against["model"],
                               "EER difference, points": [f"{100 * r.difference:+.1f} ({100 * r.low:+.1f} to "
-                                                         f"{100 * r.high:+.1f})" for r in against.itertuples()],
+                                                         f"{100 * r.high:+.1f})" for r in rows_of(against)],
                               "verdict": against["verdict"]})
         parts += [f"<h3>Against {escape(label)}, on the same utterances</h3>", table(shown, "", ("verdict",)),
                   paragraph("Paired bootstrap. It does not hold the luck of the training seed: differences below about "
@@ -140,7 +153,7 @@ def models(runs: Sequence[Run], comparison: pd.DataFrame, chosen: Run) -> str:
         parts.append(picture(plots.dev_against_eval(comparison),
                              "Dev holds attacks that training has seen, eval holds new ones: a model far above the "
                              "diagonal has learnt the attacks, not the difference."))
-    tables = {row.label: run_scores(runs, row.run) for row in comparison.head(MOST_CURVES).itertuples()}
+    tables = {row.label: run_scores(runs, row.run) for row in rows_of(comparison.head(MOST_CURVES))}
     parts += [picture(plots.det_curves(tables), "Every trade of misses against false alarms."),
               picture(plots.roc_curves(tables), "The same trade on plain axes, with the area under the curve.")]
     return "\n".join(parts)
@@ -241,7 +254,7 @@ def seeds(runs: Sequence[Run]) -> str:
     found = seed_table(runs)
     if found.empty:
         return ""
-    shown = found.assign(eer=found["eer"].map(rate), range=[f"{rate(r.low)} to {rate(r.high)}" for r in found.itertuples()])
+    shown = found.assign(eer=found["eer"].map(rate), range=[f"{rate(r.low)} to {rate(r.high)}" for r in rows_of(found)])
     shown = shown[["model", "features", "dataset", "seeds", "eer", "range"]].rename(columns={"eer": "mean EER"})
     return "<h2>Several seeds</h2>" + table(shown, "", ("features", "dataset"))
 

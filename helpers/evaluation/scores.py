@@ -165,7 +165,7 @@ def names_of(table: pd.DataFrame, name: str) -> list[str]:
         return bool(column.str.lower().isin(set(LABELS) - {"0", "1"}).all())
 
     width = table.shape[1]
-    label = next((c for c in table if of_labels(table[c])), None)
+    label = next((place for place in range(width) if of_labels(table.iloc[:, place])), None)
     if label is None:
         if width == 2:
             return ["utterance", "score"]

@@ -1,15 +1,32 @@
 """A score table -> the metrics section of a run: thresholds from dev, rates and intervals on every split."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from helpers.evaluation.intervals import (
-    ROUNDS, Ranking, eer_interval_of, interval_of, percentile_interval, resamples, speaker_codes)
+    ROUNDS,
+    Ranking,
+    eer_interval_of,
+    interval_of,
+    percentile_interval,
+    resamples,
+    speaker_codes,
+)
 from helpers.evaluation.scores import check_scores
 from helpers.metrics import (
-    BAYES_THRESHOLD, LA2019_EVAL, MISS_WEIGHT, FALSE_ALARM_WEIGHT, AsvErrors, ErrorCurve, classification, measures,
-    refuse_wrong_polarity)
+    BAYES_THRESHOLD,
+    FALSE_ALARM_WEIGHT,
+    LA2019_EVAL,
+    MISS_WEIGHT,
+    AsvErrors,
+    ErrorCurve,
+    classification,
+    measures,
+    refuse_wrong_polarity,
+)
 
 LA_CONSTANTS = "ASV error rates of ASVspoof 2019 LA eval"
 MOST_SPEAKERS = 200
@@ -112,6 +129,11 @@ def summarise_split(table: pd.DataFrame, chosen: dict[str, float] | None = None,
             section[f"per_{column}"] = groups
     section["remarks"] = []
     return section
+
+
+def rows_of(table: pd.DataFrame) -> list[Any]:
+    """The rows as named tuples, whose fields a type checker cannot know."""
+    return list(table.itertuples())
 
 
 def by_class(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
