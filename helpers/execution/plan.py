@@ -52,7 +52,7 @@ CLASSICAL: dict[str, dict[str, Any]] = {
     "full": {"train_clips": 0, "eval_clips": 0},
 }
 # Networks of which one clip costs two cores a second: a smoke run sees a dozen.
-HEAVY_SMOKE = {"epochs": 1, "batch_size": 8, "train_clips": 16, "eval_clips": 16}
+HEAVY_SMOKE = {"epochs": 1, "batch_size": 6, "train_clips": 12, "eval_clips": 12}
 
 PLAN: tuple[Notebook, ...] = (
     Notebook(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 
 import torch
@@ -16,8 +17,10 @@ def write_tiny_front_end(folder: Path, seed: int = 0, hidden: int = 64, n_layers
     """
     if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
         return folder
-    from transformers import Wav2Vec2Config, Wav2Vec2Model
-    from transformers.utils import logging as words
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of progress bars that a notebook without widgets cannot draw
+        from transformers import Wav2Vec2Config, Wav2Vec2Model
+        from transformers.utils import logging as words
 
     config = Wav2Vec2Config(
         hidden_size=hidden,
