@@ -121,7 +121,10 @@ PLAN: tuple[Notebook, ...] = (
             Row("vgg_like_undersample", "vgg_like", {"balance": "undersample"}),
             Row("vgg_like_unbalanced", "vgg_like", {"balance": "none"}),
         ),
-        profiles={"smoke": {**SMOKE, "epochs": 1, "train_clips": 60, "eval_clips": 60}, "full": FULL},
+        profiles={
+            "smoke": {**SMOKE, "epochs": 1, "train_clips": 60, "eval_clips": 60},
+            "full": {**FULL, "spoofs_per_bonafide": 0},
+        },
     ),
     Notebook(
         "17_train_custom_cnn", "A custom CNN: another corpus, another detector",
