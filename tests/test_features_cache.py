@@ -342,7 +342,7 @@ def test_two_builders_without_a_lock_do_not_spoil_each_other(
 
 def test_dask_cluster_that_loses_a_worker_loses_nothing_and_makes_nothing_twice(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
-    rows = make_table(tmp_path / "clips", 160, seconds=2.0)
+    rows = make_table(tmp_path / "clips", 128, seconds=1.0)
     setting = FEATURES["deep_voice_26"]
     expected = build_cache(rows, setting, tmp_path / "local")
     folder = tmp_path / "cluster"
@@ -365,10 +365,10 @@ def test_dask_cluster_that_loses_a_worker_loses_nothing_and_makes_nothing_twice(
         with joblib.parallel_config(backend="dask"):
             cache = build_cache(rows, setting, folder)
         killer.join()
-    assert 2 <= len(written) < 10, "the worker was to be killed half-way"
+    assert 2 <= len(written) < 8, "the worker was to be killed half-way"
     assert {name: (folder / name).stat().st_mtime_ns for name in written} == written
     assert cache.table["utterance"].is_unique
-    np.testing.assert_array_equal(cache.read(range(160)), expected.read(range(160)))
+    np.testing.assert_array_equal(cache.read(range(128)), expected.read(range(128)))
 
 
 def test_a_misspelt_feature_is_answered_with_the_nearest_name() -> None:

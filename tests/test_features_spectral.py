@@ -192,6 +192,7 @@ def test_the_three_branches_of_the_dnn_are_the_single_features() -> None:
     np.testing.assert_allclose(stacked, np.concatenate(singles, axis=1), atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:Trying to estimate tuning")  # librosa's, of the seconds of noise
 def test_deep_voice_means_are_librosas_second_by_second() -> None:
     rate, differences = 22050, []
     for wave in sounds(rate, 3 * rate)[[0, 1, 2, 4, 5]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from helpers.data import BadAudio, read_audio
 from helpers.environment import cpu_threads, where_am_i
 from helpers.features.cache import CODE, SCHEMA, Cache, cache_folder, open_cache, shard_path, table_digest
 from helpers.features.computation import compute, fit_length
+from helpers.features.progress import Progress
 from helpers.features.settings import FeatureSetting, setting_name
 from helpers.runs import read_json
 
@@ -32,7 +32,6 @@ CLIPS_A_SHARD = 512  # at most
 SHARDS_WANTED = 32  # small sets are cut finer, so that all cores have work and progress is seen
 CLIPS_AT_ONCE = 16  # of one transform: their spectra stay within the processor's cache
 LARGEST = float(np.finfo(np.float16).max)  # 65,504
-SECONDS_BETWEEN_LINES = 5.0
 REJECTED_COLUMNS = ["utterance", "path", "label", "split", "reason"]
 
 
@@ -114,7 +113,7 @@ def _fill(
     ]
     if records:
         print(f"{name:<20}{len(records)} of {len(bounds)} shards are there already")
-    progress = _Progress(name, len(bounds), sum(bounds[i][1] - bounds[i][0] for i in records), len(table))
+    progress = Progress(name, len(bounds), sum(bounds[i][1] - bounds[i][0] for i in records), len(table))
     with _one_thread_each(), contextlib.closing(_parallel(workers)(tasks)) as results:
         for number, record in results:
             records[number] = record
@@ -276,34 +275,3 @@ def _parallel(workers: int | None) -> joblib.Parallel:
     return joblib.Parallel(
         n_jobs=n_jobs, prefer="threads", return_as="generator_unordered", pre_dispatch="all"
     )
-
-
-class _Progress:
-    """One line every few seconds: shards, clips, speed, time left."""
-
-    def __init__(self, name: str, n_shards: int, n_done: int, n_clips: int):
-        self.name, self.n_shards, self.n_done, self.n_clips = name, n_shards, n_done, n_clips
-        self.n_before, self.started = n_done, time.monotonic()
-        self.told = self.started
-
-    def add(self, clips: int, shards: int) -> None:
-        self.n_done += clips
-        now = time.monotonic()
-        if now - self.told >= SECONDS_BETWEEN_LINES:
-            self.told = now
-            speed = (self.n_done - self.n_before) / (now - self.started)
-            left = (self.n_clips - self.n_done) / speed
-            print(
-                f"{self.name:<20}{shards:>4}/{self.n_shards} shards   {self.n_done:,}/{self.n_clips:,} clips   "
-                f"{speed:,.0f} clips/s   left ~{left:.0f} s",
-                flush=True,
-            )
-
-    def end(self, n_kept: int, n_rejected: int, folder: Path) -> None:
-        seconds = time.monotonic() - self.started
-        speed = (self.n_done - self.n_before) / max(seconds, 1e-9)
-        rejected = f"   {n_rejected} rejected" if n_rejected else ""
-        print(
-            f"{self.name:<20}{n_kept:,} clips in {seconds:.1f} s   {speed:,.0f} clips/s{rejected}   {folder}",
-            flush=True,
-        )
