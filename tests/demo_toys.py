@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import io
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +66,73 @@ def train(folder: Path, runs_dir: Path, model: str = "small", **parameters):
     trained = (fit_classical if is_classical(model) else fit)(settings, cache, run)
     run.finish(complete=True, metrics=summarise(run.read_scores()), **describe(trained, cache, settings))
     return run
+
+
+@functools.lru_cache(maxsize=1)
+def toy_run():
+    """One trained run for all tests of a process, its feature statistics beside it."""
+    from helpers.demo.detector import load_detector
+
+    folder = Path(tempfile.mkdtemp(prefix="demo-toys-"))
+    atexit.register(shutil.rmtree, folder, True)
+    run = train(folder / "audio", folder / "runs", epochs=5, batch_size=8, width=16, maps=4, blocks=2)
+    load_detector(run.folder)  # writes familiar.json while the feature cache is there
+    return run
+
+
+@functools.lru_cache(maxsize=1)
+def toy_detector():
+    from helpers.demo.detector import load_detector
+
+    return load_detector(toy_run().folder)
+
+
+def toy_audio() -> Path:
+    """The folder of the toy run's recordings."""
+    return toy_run().folder.parents[1] / "audio"
+
+
+FORMS = [
+    ("wav", "WAV", "PCM_16"), ("wav", "WAV", "FLOAT"), ("wav", "WAV", "ULAW"), ("wav", "WAV", "IMA_ADPCM"), ("flac", "FLAC", "PCM_16"),
+    ("ogg", "OGG", "VORBIS"), ("opus", "OGG", "OPUS"), ("mp3", "MP3", "MPEG_LAYER_III"), ("aiff", "AIFF", "PCM_24"),
+    ("au", "AU", "PCM_16"), ("caf", "CAF", "ALAC_16"), ("w64", "W64", "PCM_16"),
+]  # fmt: skip
+
+
+def sound_files() -> list[tuple[str, bytes]]:
+    """(suffix, content) of the same short recording in twelve forms."""
+    files = []
+    for suffix, form, subtype in FORMS:
+        buffer = io.BytesIO()
+        soundfile.write(buffer, voice(3, seconds=1.2), RATE, format=form, subtype=subtype)
+        files.append((suffix, buffer.getvalue()))
+    return files
+
+
+def mutate(content: bytes, rng: np.random.Generator) -> bytes:
+    """Cut off, bits flipped, header fields of extremes, pieces moved, rubbish in front or behind, or several of these."""
+    data = bytearray(content)
+    for _ in range(int(rng.integers(1, 4))):
+        if not data:
+            break
+        kind, n = int(rng.integers(7)), len(data)
+        if kind == 0:
+            del data[int(rng.integers(n)) :]
+        elif kind == 1:
+            for place in rng.integers(n, size=int(rng.integers(1, 40))):
+                data[place] ^= 1 << int(rng.integers(8))
+        elif kind == 2:  # a lie in the header
+            place = int(rng.integers(min(n, 96)))
+            lie = [b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x01\x00\x00\x00"][rng.integers(5)]
+            data[place : place + 4] = lie[: max(0, n - place)]
+        elif kind == 3:
+            data[: int(rng.integers(1, 80))] = rng.bytes(int(rng.integers(80)))
+        elif kind == 4:
+            a, b = sorted(rng.integers(n, size=2))
+            data[a:b] = data[a:b][::-1]
+        elif kind == 5:
+            data += rng.bytes(int(rng.integers(5000)))
+        else:
+            a, b = sorted(rng.integers(n, size=2))
+            data[a:b] = b"\x00" * (b - a)
+    return bytes(data)

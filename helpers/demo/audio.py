@@ -19,6 +19,7 @@ HELD_SECONDS = 120  # below this a recording is resampled in one piece, exactly 
 HELD_SAMPLES = HELD_SECONDS * 48_000
 RATES = (4_000, 768_000)  # Hz; what lies outside is a header that lies
 LONGEST_SECONDS = 6 * 3600.0
+LOUDEST = 1e6  # full scale is 1; whole numbers kept as floats reach 32,768; what lies beyond is damage
 
 
 @dataclass
@@ -65,6 +66,8 @@ def read_blocks(
         for raw in _raw_blocks(opened, facts.name):
             if not np.isfinite(raw).all():
                 raise BadAudio(f"{facts.name} holds NaN or infinity")
+            if max(raw.max(), -raw.min()) > LOUDEST:
+                raise BadAudio(f"{facts.name} holds samples beyond {LOUDEST:,.0f} times full scale: it is damaged")
             on_raw(raw)
             mono = raw[:, 0] if facts.channels == 1 else raw.mean(axis=1)
             peak = max(peak, float(mono.max()), -float(mono.min()))
@@ -103,16 +106,15 @@ def _judge_whole(facts: Facts, n_read: int, promised: int, peak: float) -> None:
 
 def _open(path: str | Path, name: str) -> soundfile.SoundFile:
     try:
-        if not os.path.exists(path):
-            raise BadAudio(f"{name} is not there")
-        if not os.path.isfile(path):
-            raise BadAudio(f"{name} is not a file")
-        if os.path.getsize(path) == 0:
-            raise BadAudio(f"{name} is empty (0 bytes)")
-        return soundfile.SoundFile(os.fspath(path))
+        exists, is_file = os.path.exists(path), os.path.isfile(path)
+        if is_file and os.path.getsize(path) > 0:
+            return soundfile.SoundFile(os.fspath(path))
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError, OSError) as error:
         # TypeError: a name that ends in .raw makes soundfile ask for the rate.
         raise BadAudio(f"{name} cannot be read as audio ({_reason(error)})") from None
+    if is_file:
+        raise BadAudio(f"{name} is empty (0 bytes)")
+    raise BadAudio(f"{name} is not a file" if exists else f"{name} is not there")
 
 
 def _raw_blocks(opened: soundfile.SoundFile, name: str) -> Iterator[np.ndarray]:

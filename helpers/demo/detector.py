@@ -21,7 +21,7 @@ from helpers.demo.choice import find_run
 from helpers.demo.familiar import Familiar, familiar_of, summarised
 from helpers.demo.verdict import UNSURE, Operating, Refusal, Verdict, Window, moments
 from helpers.environment import cpu_threads
-from helpers.features import FeatureSetting, compute, fit_length
+from helpers.features import compute, fit_length
 from helpers.runs import Run, read_json
 from helpers.training.load import load_model
 
@@ -128,6 +128,8 @@ class Detector:
                     prepared.windows += stretches.push(block)
         except BadAudio as error:
             return Refusal(prepared.facts.name, str(error), path)
+        except Exception as error:  # noqa: BLE001 - one odd file must not end the pass over all the others
+            return Refusal(prepared.facts.name, f"{prepared.facts.name} cannot be judged ({type(error).__name__})", path)
         prepared.pieces += [piece for _, piece in clips.end()]
         if windows:
             prepared.windows += stretches.end()
@@ -152,8 +154,12 @@ class Detector:
             else:
                 n, n_windows = len(result.pieces), len(result.windows)
                 stretches = _windows(result.windows, scores[at + n : at + n + n_windows])
-                yield self._verdict(path, result.facts, result.meter, scores[at : at + n], distances[at : at + n], stretches)
+                own = slice(at, at + n)
                 at += n + n_windows
+                try:
+                    yield self._verdict(path, result.facts, result.meter, scores[own], distances[own], stretches)
+                except BadAudio as error:
+                    yield Refusal(result.facts.name, str(error), path)
 
     def _verdict(
         self,

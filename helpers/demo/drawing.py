@@ -100,7 +100,7 @@ def _overlay(heat: np.ndarray | None) -> str:
         return ""
     pixels = np.zeros((*heat.shape, 4), np.uint8)
     pixels[..., :3] = HEAT
-    pixels[..., 3] = (190 * np.clip(heat, 0, 1)).astype(np.uint8)
+    pixels[..., 3] = (180 * np.sqrt(np.clip(heat, 0, 1))).astype(np.uint8)
     return f'<img class="ad-cam" alt="Grad-CAM overlay" src="{_png(pixels[::-1])}">'
 
 

@@ -76,7 +76,10 @@ def _voice(gr: Any, answers: Any, runs: dict[str, Any], examples: list[Any], emp
     private = _private(gr)
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Recording", elem_id="recording")
+            audio = gr.Audio(
+                sources=["upload", "microphone"], type="filepath", label="Recording", elem_id="recording",
+                **_without_sharing(gr),
+            )  # fmt: skip
             if examples:
                 gr.Examples(
                     [[example.path] for example in examples], [audio], label="Examples, from easy to hard",
@@ -84,20 +87,21 @@ def _voice(gr: Any, answers: Any, runs: dict[str, Any], examples: list[Any], emp
                 )  # fmt: skip
             choices = [(_run_label(one), folder) for folder, one in runs.items()]
             run = gr.Dropdown(choices, value=choices[0][1], label="Detector", elem_id="run", visible=len(choices) > 1)
-            limits = gr.HTML(answers.limits(choices[0][1]))
+            limits = gr.HTML(answers.limits(choices[0][1]), elem_classes="ad-wide")
         with gr.Column(scale=5, min_width=320):
             verdict = gr.HTML(empty, elem_id="verdict")
-            with gr.Group(visible=False) as breaking:
-                gr.HTML('<p class="ad-note" style="padding:.6rem .8rem 0">Does the verdict survive the journey?</p>')
-                button = gr.Button("Break it", elem_id="break", size="sm")
+            with gr.Column(visible=False, elem_classes="ad-breaking") as breaking:
+                gr.HTML('<p class="ad-note">Does the verdict survive noise, compression and a telephone?</p>')
+                button = gr.Button("Break it", elem_id="break")
                 broken = gr.HTML("", elem_id="broken")
+            limits_below = gr.HTML(answers.limits(choices[0][1]), elem_classes="ad-narrow")
 
     def judge(path: str | None, chosen: str) -> tuple[Any, ...]:
         shown = answers.judge(path, chosen)
         return shown, gr.update(visible=bool(path) and "ad-refused" not in shown), ""
 
     gr.on([audio.change, run.change], judge, [audio, run], [verdict, breaking, broken], show_progress="minimal", **private)
-    run.change(answers.limits, run, limits, show_progress="hidden", **private)
+    run.change(lambda chosen: [answers.limits(chosen)] * 2, run, [limits, limits_below], show_progress="hidden", **private)
     button.click(answers.break_it, [audio, run], broken, show_progress="minimal", **private)
 
 
@@ -137,6 +141,12 @@ def _private(gr: Any) -> dict[str, Any]:
     """Keep the page's functions out of the public API, in the words of the Gradio that is installed."""
     known = inspect.signature(gr.Button.click).parameters if hasattr(gr.Button, "click") else {}
     return {"api_visibility": "private"} if "api_visibility" in known else {"api_name": False}
+
+
+def _without_sharing(gr: Any) -> dict[str, Any]:
+    """No button that would send the recording elsewhere: Gradio 6 lists the buttons, Gradio 5 has a switch."""
+    known = inspect.signature(gr.Audio).parameters
+    return {"buttons": ["download"]} if "buttons" in known else {"show_share_button": False}
 
 
 def _run_label(run: Any) -> str:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -69,11 +70,37 @@ def main(argv: list[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that are no text
     started = time.monotonic()
-    results = _watched(detector.detect_many(files, windows=options.json), len(files))
     write = _write_json if options.json else _write_csv if options.csv else _write_table
-    answers, seconds = write(results, detector, sys.stdout)
+    with _quiet_decoders():
+        results = _watched(detector.detect_many(files, windows=options.json), len(files))
+        answers, seconds = write(results, detector, sys.stdout)
     _summary(answers, seconds, time.monotonic() - started, detector.name)
     return exit_code(answers)
+
+
+@contextmanager
+def _quiet_decoders() -> Iterator[None]:
+    """The MP3 decoder writes dozens of lines about a damaged file to the process's error stream: ours alone may speak."""
+    ours = sys.stderr
+    try:
+        real = ours.fileno() == 2
+    except (OSError, ValueError):  # a notebook, or a test that captures
+        real = False
+    if not real:
+        yield
+        return
+    ours.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    sys.stderr = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.close()
+        sys.stderr = ours
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def exit_code(answers: Counter[str]) -> int:
