@@ -136,12 +136,12 @@ class _Training:
         return self.epoch >= self.settings.epochs or bool(waited)
 
     def go(self) -> None:
-        """Epoch after epoch until the last, the end of patience, or of the time allowed."""
-        started = time.monotonic()
+        """Epoch after epoch until the last, the end of patience, or of the time allowed; one at least, to get on."""
+        started, first = time.monotonic(), self.epoch
         while not self.complete:
-            epoch_seconds = self.seconds / self.epoch if self.epoch else 0.0
             spent = time.monotonic() - started
-            if self.settings.max_minutes and spent + epoch_seconds > 60 * self.settings.max_minutes:
+            due = spent + spent / max(1, self.epoch - first)  # when the next epoch would end
+            if self.settings.max_minutes and self.epoch > first and due > 60 * self.settings.max_minutes:
                 print(f"stopped after {spent / 60:.1f} min (max_minutes={self.settings.max_minutes:g}): saved, goes on next time")
                 return
             begin = time.monotonic()

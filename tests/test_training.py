@@ -1,0 +1,233 @@
+"""The training loop: resumable to the digit, equal across processes, honest about what it saw."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+from torch.nn import functional as F
+
+from helpers.features import FeatureSetting, build_cache
+from helpers.runs import open_run
+from helpers.training import check_settings, describe, fit
+from helpers.training.augment import FEATURES, WAVES, augment_features, augment_waves
+from helpers.training.batches import class_weights, epoch_order, split_rows, subset
+from helpers.training.losses import ADDITIVE_MARGIN, SCALE, loss_of
+
+PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SETTING = FeatureSetting("logmel", seconds=0.5, n_fft=256, hop_length=128, n_bands=24)
+PARAMETERS = {
+    "dataset": "tones", "features": "logmel", "model": "small", "epochs": 3, "batch_size": 8, "lr": 3e-3,
+    "augment": "specaugment+noise", "crop_frames": 32, "seed": 3, "device": "cpu", "maps": 4, "width": 16,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Seventy-two half-second clips: a tone in white noise for bona fide, in noise below 4 kHz for spoofs."""
+    folder = tmp_path_factory.mktemp("tones")
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(72):
+        label = ("bonafide", "spoof")[i % 2]
+        spectrum = np.fft.rfft(rng.standard_normal(8000))
+        if label == "spoof":
+            spectrum[2000:] *= 0.05
+        tone = np.sin(2 * np.pi * rng.uniform(500, 3000) * np.arange(8000) / 16000)
+        soundfile.write(folder / f"u{i}.wav", 0.1 * tone + 0.02 * np.fft.irfft(spectrum), 16000)
+        rows.append((f"u{i}", str(folder / f"u{i}.wav"), label, "-" if i % 2 == 0 else f"A0{1 + i % 4}", f"s{i % 6}"))
+    table = pd.DataFrame(rows, columns=["utterance", "path", "label", "attack", "speaker"])
+    table["split"] = np.repeat(["train", "dev", "eval"], 24)
+    table["dataset"] = "tones"
+    return build_cache(table, SETTING, folder / "cache", workers=1)
+
+
+def train(cache, runs, **changes):
+    parameters = {**PARAMETERS, **changes}
+    run = open_run("21_train_lcnn", parameters, "data", runs)
+    return fit(check_settings(parameters), cache, run), run
+
+
+def test_a_training_learns_and_describes_itself(cache, tmp_path):
+    trained, run = train(cache, tmp_path, epochs=12)
+    assert trained.complete and len(trained.history) == 12
+    assert trained.history["train_loss"].iloc[-1] < 0.7 * trained.history["train_loss"].iloc[0]
+    assert set(run.read_scores()["split"]) == {"dev", "eval"}
+    sections = describe(trained, cache, check_settings({**PARAMETERS, "epochs": 12}))
+    assert sections["data"]["counts"]["train"] == {"bonafide": 12, "spoof": 12}
+    assert sections["model_info"]["parameters"] > 0 and sections["notes"] == []
+
+
+def test_training_stopped_by_the_clock_ends_with_the_same_scores(cache, tmp_path):
+    whole, _ = train(cache, tmp_path / "whole", averaging=0.9)
+    for start in (1, 2, 3):  # one epoch each, however little time is allowed
+        part, run = train(cache, tmp_path / "parts", averaging=0.9, max_minutes=1e-9)
+        assert len(part.history) == start and part.complete == (start == 3)
+    pd.testing.assert_frame_equal(whole.scores, part.scores)
+
+
+def test_killed_training_goes_on_with_the_same_scores(cache, tmp_path):
+    whole, _ = train(cache, tmp_path / "whole", epochs=6)
+    parameters = {**PARAMETERS, "epochs": 6}
+    run = open_run("21_train_lcnn", parameters, "data", tmp_path / "killed")
+    code = (
+        "import sys, json; sys.path.insert(0, sys.argv[1])\n"
+        "from helpers.features import open_cache\nfrom helpers.runs import read_run\n"
+        "from helpers.training import check_settings, fit\nfrom pathlib import Path\n"
+        "run = read_run(Path(sys.argv[2])); fit(check_settings(run.parameters), open_cache(Path(sys.argv[3])), run)\n"
+    )
+    environ = {**os.environ, "OMP_NUM_THREADS": "2"}
+    child = subprocess.Popen([sys.executable, "-c", code, PROJECT, str(run.folder), str(cache.folder)], env=environ)
+    try:
+        deadline = time.monotonic() + 120
+        while not (run.folder / "last.pt").exists() and time.monotonic() < deadline and child.poll() is None:
+            time.sleep(0.005)
+    finally:
+        child.kill()
+        child.wait()
+    assert (run.folder / "last.pt").exists()
+    done = torch.load(run.folder / "last.pt", weights_only=True)["epoch"]
+    assert 1 <= done <= 6
+    again = open_run("21_train_lcnn", parameters, "data", tmp_path / "killed")
+    resumed = fit(check_settings(parameters), cache, again)
+    assert len(resumed.history) == 6 and list(resumed.history["epoch"]) == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_allclose(resumed.scores["score"], whole.scores["score"], rtol=0, atol=1e-6)
+
+
+def test_two_processes_train_as_one_with_the_same_batch(cache, tmp_path):
+    """DDP on two CPU processes against one process, the whole batch seen by both together; a network without
+    batch statistics, so that the two must agree to rounding."""
+    parameters = {
+        "dataset": "tones", "features": "logmel", "model": "simple_ann", "epochs": 2, "batch_size": 8,
+        "lr": 1e-3, "seed": 1, "device": "cpu", "balance": "none",
+    }  # fmt: skip
+    alone = fit(check_settings(parameters), cache, open_run("10_train_simple_ann", parameters, "d", tmp_path / "one"))
+    run = open_run("10_train_simple_ann", parameters, "d", tmp_path / "two")
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "helpers.training", str(run.folder), str(cache.folder),
+    ]  # fmt: skip
+    environ = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PROJECT}
+    done = subprocess.run(command, env=environ, cwd=PROJECT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    history = run.read_history()
+    np.testing.assert_allclose(history["train_loss"], alone.history["train_loss"], atol=1e-5)
+    scores = run.read_scores()
+    assert not scores.duplicated("utterance").any() and len(scores) == len(alone.scores)
+    merged = scores.merge(alone.scores, on="utterance", suffixes=("_two", "_one"))
+    np.testing.assert_allclose(merged["score_two"], merged["score_one"], atol=1e-4)
+
+
+def test_a_wrong_parameter_is_refused_in_words():
+    with pytest.raises(ValueError, match="epochs.*greater than or equal to 1"):
+        check_settings({"epochs": 0})
+    with pytest.raises(ValueError, match="'specaugmen' is none of specaugment"):
+        check_settings({"augment": "specaugmen"})
+    assert check_settings({"pooling": "lstm"}).options == {"pooling": "lstm"}
+
+
+def test_one_class_in_train_is_refused(cache, tmp_path):
+    table = cache.table.copy()
+    table.loc[table["split"] == "train", "label"] = "spoof"
+    with pytest.raises(ValueError, match="train needs both classes, got 24 spoof"):
+        split_rows(table, check_settings({}))
+
+
+def test_a_left_out_attack_is_selected_on_and_never_trained_on(cache):
+    rows = split_rows(cache.table, check_settings({"leave_out": "A02"}))
+    attacks = cache.table["attack"].to_numpy()
+    assert "A02" not in attacks[rows["train"]]
+    assert set(attacks[rows["select"]]) == {"-", "A02"} and "eval" not in set(cache.table["split"][rows["select"]])
+    with pytest.raises(ValueError, match="no attack of train or dev"):
+        split_rows(cache.table, check_settings({"leave_out": "A42"}))
+
+
+def test_a_subset_keeps_the_proportion_and_is_always_the_same(cache):
+    table = cache.table.iloc[:24]
+    rows = subset(table, 12)
+    assert list(rows) == list(subset(table, 12)) and len(rows) == 12
+    assert (table["label"].iloc[rows] == "bonafide").sum() == 6
+    assert len(subset(table, 0)) == 24
+
+
+def test_sampling_balances_the_classes():
+    labels = np.array([1] * 5 + [0] * 20)
+    over = labels[epoch_order(labels, check_settings({"balance": "oversample"}), 0)]
+    under = labels[epoch_order(labels, check_settings({"balance": "undersample"}), 0)]
+    assert (over == 1).sum() == (over == 0).sum() == 20 and (under == 1).sum() == (under == 0).sum() == 5
+    weights = class_weights(labels, "weights")
+    assert weights[1] * 5 == pytest.approx(float(weights[0] * 20))
+
+
+def test_losses_equal_their_definitions():
+    generator = torch.Generator().manual_seed(0)
+    labels = (torch.rand(32, generator=generator) > 0.5).float()
+    weights = torch.tensor([0.5, 2.0])
+    logits = torch.randn(32, generator=generator)
+    each = weights[labels.long()]
+    expected = F.binary_cross_entropy_with_logits(logits, labels, weight=each)
+    torch.testing.assert_close(loss_of("cross_entropy", logits, labels, weights), expected)
+    # One-class softmax, eq. 4 of Zhang, Jiang and Duan 2021, term by term.
+    cosines = torch.rand(32, generator=generator) * 2 - 1
+    terms = [
+        np.log1p(np.exp(SCALE * ((0.9 - c) if y else (c - 0.2)))) * w
+        for c, y, w in zip(cosines.tolist(), labels.tolist(), each.tolist())
+    ]
+    assert float(loss_of("one_class_softmax", cosines, labels, weights)) == pytest.approx(np.mean(terms), rel=1e-5)
+    # Additive margin: a two-class softmax over scaled cosines, the margin taken from the true class.
+    both = torch.rand(32, 2, generator=generator) * 2 - 1
+    margin = ADDITIVE_MARGIN * F.one_hot(labels.long(), 2)
+    expected = (F.cross_entropy(SCALE * (both - margin), labels.long(), reduction="none") * each).mean()
+    scores = SCALE * (both[:, 1] - both[:, 0])
+    torch.testing.assert_close(loss_of("additive_margin", scores, labels, weights), expected)
+
+
+@pytest.mark.parametrize("loss", ["one_class_softmax", "additive_margin"])
+def test_angle_losses_train(cache, tmp_path, loss):
+    trained, _ = train(cache, tmp_path, loss=loss, epochs=2)
+    assert np.isfinite(trained.scores["score"]).all()
+
+
+@pytest.mark.parametrize("name", sorted(FEATURES))
+def test_feature_augmentation_changes_values_and_keeps_shape_and_seed(name):
+    batch = torch.randn(6, 24, 40, generator=torch.Generator().manual_seed(1))
+    first = augment_features(batch, [name], torch.Generator().manual_seed(5))
+    again = augment_features(batch, [name], torch.Generator().manual_seed(5))
+    assert first.shape == batch.shape and torch.equal(first, again) and not torch.equal(first, batch)
+
+
+def test_a_flipped_spectrogram_is_time_reversed():
+    batch = torch.randn(16, 24, 40)
+    flipped = augment_features(batch, ["flip"], torch.Generator().manual_seed(0))
+    kinds = {torch.equal(a, b) or 2 * torch.equal(a, b.flip(1)) for a, b in zip(flipped, batch)}
+    assert kinds == {True, 2}
+
+
+@pytest.mark.parametrize("name", sorted(WAVES))
+def test_wave_augmentation_keeps_length_and_is_finite(name):
+    wave = 0.1 * np.sin(np.arange(16000) * 0.2).astype(np.float32)
+    changed = WAVES[name](wave, np.random.default_rng(2))
+    assert changed.shape == wave.shape and np.isfinite(changed).all() and not np.allclose(changed, wave)
+    batch = torch.from_numpy(np.stack([wave] * 8))
+    first = augment_waves(batch, [name], torch.Generator().manual_seed(5))
+    assert torch.equal(first, augment_waves(batch, [name], torch.Generator().manual_seed(5)))
+
+
+def test_telephone_removes_what_a_line_does_not_carry():
+    time_axis = np.arange(16000) / 16000
+    wave = (np.sin(2 * np.pi * 1000 * time_axis) + np.sin(2 * np.pi * 6000 * time_axis)).astype(np.float32)
+    spectrum = np.abs(np.fft.rfft(WAVES["telephone"](wave, np.random.default_rng(0))))
+    assert spectrum[6000] < 0.03 * spectrum[1000]
+
+
+def test_history_and_scores_are_plain_files(cache, tmp_path):
+    trained, run = train(cache, tmp_path)
+    assert list(run.read_history()["epoch"]) == [1, 2, 3]
+    assert json.loads((run.folder / "params.json").read_text())["parameters"]["seed"] == 3
+    assert (run.folder / "best.safetensors").is_file()
