@@ -12,9 +12,11 @@ from helpers.demo import predict
 
 
 @pytest.fixture
-def argv(tmp_path):
-    """The arguments that choose the toy run."""
-    return ["--run", str(toys.toy_run().folder)]
+def argv(capsys):
+    """The arguments that choose the toy run; what its training printed is read away."""
+    chosen = ["--run", str(toys.toy_run().folder)]
+    capsys.readouterr()
+    return chosen
 
 
 def test_csv_has_one_row_a_file_in_order_and_bad_files_do_not_stop_it(tmp_path, capsys, argv):
@@ -76,3 +78,12 @@ def test_an_empty_folder_and_a_missing_run_are_said_in_a_line(tmp_path, capsys):
     assert "no audio files" in capsys.readouterr().err
     assert predict.main(["x.wav", "--run", "nobody"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_exercise_knows_right_from_wrong(capsys):
+    from helpers.demo.exercise import check_alarm
+
+    assert check_alarm(0.9 * 0.01 / (0.9 * 0.01 + 0.05 * 0.99))
+    for wrong in (0.9, 0.9 / 0.95, 0.01, 0.5, "x"):
+        assert not check_alarm(wrong)
+    assert capsys.readouterr().out.count("\n") == 6

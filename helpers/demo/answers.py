@@ -33,6 +33,11 @@ class Answers:
         self.detectors: OrderedDict[str, tuple[Detector, np.ndarray, np.ndarray]] = OrderedDict()
         self.examples = list(examples)
 
+    @property
+    def style(self) -> str:
+        """The style sheet of what the methods return."""
+        return (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+
     def detector(self, name: str) -> tuple[Detector, np.ndarray, np.ndarray]:
         """The detector and its dev scores of bona fide and of spoof."""
         with self.lock:

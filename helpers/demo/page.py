@@ -39,7 +39,6 @@ def build_page(run: str | None = None, examples: bool = True, keep_seconds: int 
     runs = {str(one.folder): one for one in [first, *usable_runs()]}
     found = find_examples(first) if examples else []
     answers = Answers(found)
-    answers.judge(None, str(first.folder))
     answers.detector(str(first.folder))  # now, not under the first visitor's eyes
     look = _look(gr)
     keep = {"title": TITLE, "analytics_enabled": False, "delete_cache": (min(60, keep_seconds), keep_seconds)}
