@@ -15,13 +15,13 @@ def write_tiny_front_end(folder: Path, seed: int = 0, hidden: int = 64, n_layers
     The convolutions have the published kernels and strides (one frame of 25 ms every 20 ms), 32 maps in place of
     512; the transformer has `n_layers` layers of `hidden` numbers. Written once: what is there is kept.
     """
-    if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
-        return folder
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of progress bars that a notebook without widgets cannot draw
         from transformers import Wav2Vec2Config, Wav2Vec2Model
         from transformers.utils import logging as words
-
+    words.disable_progress_bar()  # hundreds of lines in a notebook, for a model that is read in milliseconds
+    if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
+        return folder
     config = Wav2Vec2Config(
         hidden_size=hidden,
         num_hidden_layers=n_layers,
@@ -35,7 +35,6 @@ def write_tiny_front_end(folder: Path, seed: int = 0, hidden: int = 64, n_layers
     )
     before = words.get_verbosity()
     words.set_verbosity(logging.ERROR)
-    words.disable_progress_bar()
     try:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
