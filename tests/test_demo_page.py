@@ -146,3 +146,20 @@ def test_a_visit_in_the_browser(address, tmp_path):
             page.wait_for_selector(f"#verdict {expected}")
         browser.close()
     assert not outside, outside
+
+
+@pytest.mark.parametrize("features", ["logmel", "logspec", "spectrogram_picture"])
+def test_overlay_and_log_mel_share_their_axes(features):
+    from helpers.demo.explain import log_mel_picture, on_mel_axis
+    from helpers.features import FEATURES, axis_labels
+
+    time = np.arange(10 * 16_000) / 16_000
+    tone = (np.sin(2 * np.pi * 2000 * time) * (time > 8)).astype(np.float32)  # 2 kHz, in the last two of ten seconds
+    drawn = log_mel_picture(tone)
+    loudest = np.unravel_index(drawn.argmax(), drawn.shape)
+    assert loudest[1] > 0.78 * drawn.shape[1]
+    setting = FEATURES[features]
+    hertz = axis_labels(setting).y
+    heat = np.exp(-(((hertz - 2000) / 60) ** 2))[:, None] * np.ones(4)
+    laid = on_mel_axis(heat, setting)
+    assert laid.shape[0] == drawn.shape[0] and abs(int(laid[:, 0].argmax()) - int(loudest[0])) <= 1

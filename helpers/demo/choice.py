@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from helpers.data.audio import SAMPLE_RATE
 from helpers.environment import where_am_i
 from helpers.features import FEATURES
 from helpers.models import MODELS, is_classical
@@ -27,6 +28,8 @@ def can_hear(run: Run) -> bool:
     """Whether the run holds a model that scores audio, and the dev scores that give its thresholds."""
     model, features = run.metrics.get("model", ""), run.metrics.get("features", "")
     if model not in MODELS or features not in FEATURES or model == "vgg16_svm":
+        return False
+    if FEATURES[features].sample_rate != SAMPLE_RATE:  # the DEEP-VOICE means belong to a table made elsewhere
         return False
     weights = ("model.npz", "model.skops") if is_classical(model) else ("best.safetensors",)
     has_model = any((run.folder / name).is_file() for name in weights)

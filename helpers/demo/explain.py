@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from helpers.demo.audio import Cutter
 from helpers.demo.detector import Detector
 from helpers.evaluation.explain import grad_cam
-from helpers.features import FEATURES, compute, mel_filters
+from helpers.features import FEATURES, FeatureSetting, axis_labels, compute
 
 MEL = FEATURES["logmel"]
 COLUMNS = 900  # of a picture at most
@@ -23,7 +25,8 @@ def log_mel_picture(wave: np.ndarray) -> np.ndarray:
         part = wave[start : start + minute]
         if len(part) < MEL.n_fft:
             part = np.pad(part, (0, MEL.n_fft - len(part)))
-        parts.append(compute(torch.from_numpy(part)[None], MEL)[0].numpy())
+        setting = replace(MEL, seconds=len(part) / MEL.sample_rate)  # all of it, not a clip's length
+        parts.append(compute(torch.from_numpy(part)[None], setting)[0].numpy())
     return narrowed(np.concatenate(parts, axis=1), COLUMNS)
 
 
@@ -48,7 +51,6 @@ def grad_cam_picture(detector: Detector, wave: np.ndarray, towards: str) -> np.n
         return None
     with detector.lock:
         maps = np.concatenate([grad_cam(detector.model, batch, towards) for batch in features.split(8)])
-    rate = setting.sample_rate
     columns = min(COLUMNS, 1 + len(wave) // MEL.hop_length)
     heat = np.zeros((maps.shape[1], columns), np.float32)
     for (start, piece), one in zip(pieces, maps):
@@ -58,17 +60,14 @@ def grad_cam_picture(detector: Detector, wave: np.ndarray, towards: str) -> np.n
         last = max(first + 1, min(columns, round(columns * (start + len(piece)) / len(wave))))
         at = np.linspace(0, one.shape[1] - 1, last - first).round().astype(int)
         heat[:, first:last] = one[:, at]
-    return _on_mel_axis(heat, setting.kind, rate)
+    return on_mel_axis(heat, setting)
 
 
-def _on_mel_axis(heat: np.ndarray, kind: str, rate: int) -> np.ndarray:
-    """Rows of the feature -> the 64 bands of the log-mel that is drawn."""
-    n_rows = heat.shape[0]
-    if kind == "log_mel":
-        rows = np.linspace(0, n_rows - 1, MEL.n_bands).round().astype(int)
-    elif kind in ("log_linear", "log_spectrum"):
-        hertz = mel_filters(MEL).argmax(axis=1) * rate / MEL.n_fft
-        rows = np.clip((hertz / (rate / 2) * (n_rows - 1)).round().astype(int), 0, n_rows - 1)
-    else:  # coefficients and pictures have no axis of frequency in common with it: time alone is shown
+def on_mel_axis(heat: np.ndarray, setting: FeatureSetting) -> np.ndarray:
+    """(rows of the feature, columns) -> the bands of the log-mel that is drawn, the low ones first."""
+    if setting.kind not in ("logmel", "logspec", "spectrogram_picture"):
+        # Coefficients and waveforms have no axis of frequency in common with it: time alone is shown.
         return np.repeat(heat.mean(axis=0, keepdims=True), MEL.n_bands, axis=0)
-    return heat[rows]
+    hertz = axis_labels(setting).y
+    nearest = np.abs(axis_labels(MEL).y[:, None] - hertz[None]).argmin(axis=1)
+    return heat[nearest]

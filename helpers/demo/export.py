@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ def random_clips(detector: Detector, n_clips: int, seed: int = 0) -> torch.Tenso
 
 def _write(detector: Detector, clips: torch.Tensor, path: Path) -> None:
     """By the exporter of traced programs, else by the older one, which knows a few more operations."""
-    names = {"input_names": ["clips"], "output_names": ["scores"], "opset_version": OPSET}
+    names: dict[str, Any] = {"input_names": ["clips"], "output_names": ["scores"], "opset_version": OPSET}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), detector.lock:
         warnings.simplefilter("ignore")

@@ -41,7 +41,7 @@ def build_page(run: str | None = None, examples: bool = True, keep_seconds: int 
     answers = Answers(found)
     answers.detector(str(first.folder))  # now, not under the first visitor's eyes
     look = _look(gr)
-    keep = {"title": TITLE, "analytics_enabled": False, "delete_cache": (min(60, keep_seconds), keep_seconds)}
+    keep: dict[str, Any] = {"title": TITLE, "analytics_enabled": False, "delete_cache": (min(60, keep_seconds), keep_seconds)}
     with gr.Blocks(**keep, **{k: v for k, v in look.items() if k in inspect.signature(gr.Blocks).parameters}) as page:
         with gr.Column(elem_classes="ad-root"):
             gr.HTML(f'<div class="ad-title"><h1>{TITLE}</h1><p>{INTRO}</p></div>')

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from helpers.features import FEATURES, FeatureSetting, compute
+from helpers.features import FEATURES, FeatureSetting, feature_shape
 from helpers.models import build_model, is_classical, model_options
 from helpers.models.standardise import Standardised
 from helpers.runs import Run
@@ -47,8 +46,7 @@ def load_model(run: Run) -> tuple[Any, FeatureSetting]:
 
 def input_shape(setting: FeatureSetting, crop_frames: int = 0) -> tuple[int, ...]:
     """Shape of one clip of this feature, with the crop that the training made."""
-    noise = torch.rand(1, setting.n_samples, generator=torch.Generator().manual_seed(0)) - 0.5
-    shape = list(compute(noise, setting).shape[1:])
+    shape = list(feature_shape(setting))
     if crop_frames and len(shape) == 2:
         shape[-1] = min(shape[-1], crop_frames)
     return tuple(shape)
