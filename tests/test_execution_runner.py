@@ -206,7 +206,7 @@ def test_fault_in_a_notebook_is_told_with_cell_and_advice(project, finished, mon
 
 def test_others_go_on_when_one_notebook_breaks(project, finished, monkeypatch):
     monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
-    done = helpers(project, "run", "--notebooks", "11,12,90", check=False)
+    done = helpers(project, "run", "--notebooks", "11,12,90", "--again", check=False)
     assert done.returncode == 1
     states = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if line[:2] in ("11", "12", "90")}
     assert states == {"11_train_bad": "failed", "12_after_bad": "blocked", "90_compare": "done"}

@@ -56,6 +56,7 @@ CASES = {
         [(list("123456"), "random"), (list("aabb"), "6 rows"), (list("xyxyxy"), "both sides"), (list("aaaabb"), "coarser")],
     ),
     "check_blind_accuracy": ((), 0.8967, [(0.1032, "bona fide"), (89.67, "share"), (0.5, "spoofs"), ("?", "share")]),
+    "check_alarm": ((), 0.009 / 0.0585, [(0.9, "how often"), (0.9 / 0.95, "one call"), (0.01, "before"), ("?", "between")]),
 }  # fmt: skip
 
 

@@ -64,11 +64,17 @@ def newest_input(job: Job) -> float:
     if not job.notebook.reads_runs:
         return 0.0
     newest = 0.0
+    dataset = _dataset_of(job.folder)  # as the run folder names it: `all` for a notebook without a data set
     for path in job.folder.parent.glob("*/metrics.json"):
-        stem, _, rest = path.parent.name.partition("-")
-        if "10" <= stem and stem[:2] < job.notebook.stem[:2] and rest.startswith(f"{job.dataset}-"):
+        stem = path.parent.name.partition("-")[0]
+        if "10" <= stem and stem[:2] < job.notebook.stem[:2] and _dataset_of(path.parent) == dataset:
             newest = max(newest, path.stat().st_mtime)
     return newest
+
+
+def _dataset_of(folder: Path) -> str:
+    """<notebook>-<dataset>-<seed>-<hash> -> dataset, which may hold hyphens itself."""
+    return folder.name.partition("-")[2].rsplit("-", 2)[0]
 
 
 def state_of(job: Job, digests: dict[str, str] | None = None, held_here: bool = False) -> State:

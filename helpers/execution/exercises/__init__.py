@@ -3,6 +3,7 @@
 A wrong answer prints a hint and never raises, so that an unsolved exercise does not stop a notebook.
 """
 
+from helpers.execution.exercises.demonstration import check_alarm
 from helpers.execution.exercises.judging import (
     check_blind_accuracy,
     check_groups,
@@ -35,6 +36,7 @@ from helpers.execution.exercises.strong import (
 )
 
 __all__ = [
+    "check_alarm",
     "check_ann_parameters",
     "check_attention",
     "check_blind_accuracy",

@@ -1,4 +1,4 @@
-"""The checker of the exercise in notebook 91."""
+"""Checkers of notebook 91."""
 
 from __future__ import annotations
 
