@@ -35,15 +35,16 @@ def grad_cam(model: torch.nn.Module, batch: torch.Tensor, towards: str = "bonafi
     kept: dict[str, torch.Tensor] = {}
 
     def keep(_module, _inputs, output):
-        kept["maps"] = output
-        output.retain_grad()
+        # A leaf in place of the layer's output: the way back ends here and does not pass the layers below.
+        kept["maps"] = output.detach().requires_grad_(True)
+        return kept["maps"]
 
     was_training = model.training
     model.eval()
     handle = find_layer(model).register_forward_hook(keep)
     try:
         with torch.enable_grad():
-            score = model(batch.detach().clone().requires_grad_(True))
+            score = model(batch.detach())
             model.zero_grad(set_to_none=True)
             (score if towards == "bonafide" else -score).sum().backward()
     finally:
