@@ -189,7 +189,7 @@ def test_shortcuts_alone_stay_near_chance_on_eval(protocols, waves):
     assert _eer(score[bonafide["eval"]], score[~bonafide["eval"]]) >= 0.35
     attacks = np.array([row[3] for row in protocols["eval"]])
     for attack in UNSEEN:
-        assert _eer(score[bonafide["eval"]], score[attacks == attack]) >= 0.2, attack
+        assert _eer(score[bonafide["eval"]], score[attacks == attack]) >= 0.3, attack
 
 
 def test_ogg_files_of_the_zip_carry_one_serial_number(archive):

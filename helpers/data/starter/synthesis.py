@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 
 from .dsp import SAMPLE_RATE, resample
-from .espeak import engine
+from .espeak import engine, say_alone
 from .packages import onnx_session, open_onnx, package_folder, require
 
 KOKORO_STYLES = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo")
@@ -27,7 +27,8 @@ _HIBARI_SOUNDS = {
 
 def say_espeak(text: str, voice: str, words_per_minute: int, pitch: int) -> np.ndarray:
     """Formant synthesis; `voice` may carry a variant, as "cs+f2"."""
-    return resample(engine().say(text, voice, words_per_minute, pitch), engine().sample_rate, SAMPLE_RATE)
+    wave, rate = say_alone(text, voice, words_per_minute, pitch)
+    return resample(wave, rate, SAMPLE_RATE)
 
 
 @cache
