@@ -118,6 +118,7 @@ def test_every_figure_says_in_words_what_it_shows(runs):
     for name, figure in figures.items():
         assert len(figure.alt) > 30 and figure.alt.endswith("."), name
         assert re.search(r"\d", figure.alt) or name in ("wave", "features"), name
+        assert not re.search(r"\de[+-]\d", figure.alt), name
     assert len({figure.alt for figure in figures.values()}) == len(figures)
     table = compare.comparison_table(runs)
     assert all(f"{row.label} {100 * row.eer:.1f} %" in figures["bars"].alt for row in table.itertuples())

@@ -53,6 +53,11 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.1f} %"
 
 
+def spoken(value: float) -> str:
+    """Three figures, large numbers with commas, never with an exponent that a voice would read out."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{float(f'{value:.3g}'):g}"
+
+
 def listed(values: Iterable[tuple[Any, Any]], form: Any = percent) -> str:
     """`a 1.0 %, b 2.0 %`; of many, the three lowest and the three highest."""
     pairs = [(str(name), float(value)) for name, value in values]
@@ -77,7 +82,7 @@ def of_axes(ax: Axes) -> str:
     said = f"{title}: {drawn}" if title else drawn.capitalize()
     said += f", {y} against {x}" if x and y else f", {x or y}" if x or y else ""
     values = _bar_values(ax)
-    said += f": {listed(values, lambda value: f'{value:.3g}')}" if values else ""
+    said += f": {listed(values, spoken)}" if values else ""
     legend = ax.get_legend()
     names = [text.get_text() for text in legend.get_texts()] if legend else []
     return said + (f"; legend: {', '.join(names)}" if names else "")

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.evaluation.described import describe, listed
+from helpers.evaluation.described import describe, listed, spoken
 from helpers.evaluation.palette import CLASS_NAMES, FEATURE_MAP, MODEL_COLOURS, PALETTE, canvas, canvases
 
 UNITS = {
@@ -35,7 +35,7 @@ def counts(table: pd.DataFrame) -> Figure:
         ax.bar(range(len(values)), values, color=colours)
         ax.set_xticks(range(len(values)), ["bona fide", *attacks.index], rotation=90)
         ax.set(title=f"{split}: {len(part):,} utterances", ylabel="utterances" if split == splits[0] else "")
-        said = listed(zip(["bona fide", *attacks.index], values, strict=True), lambda value: f"{value:,.0f}")
+        said = listed(zip(["bona fide", *attacks.index], values, strict=True), spoken)
         describe(figure, f"{split}: {len(part):,} utterances, {said}.")
     return figure
 
@@ -51,7 +51,7 @@ def measures(found: pd.DataFrame) -> Figure:
                          element="step", alpha=0.5, color=PALETTE[label], label=CLASS_NAMES[label], ax=ax)
         ax.set(xlabel=UNITS[name], ylabel="share of its class (%)")
         middle = found.groupby("label")[name].median()
-        said = [f"{CLASS_NAMES[label]} {middle[label]:.3g}" for label in ("bonafide", "spoof") if label in middle]
+        said = [f"{CLASS_NAMES[label]} {spoken(middle[label])}" for label in ("bonafide", "spoof") if label in middle]
         describe(figure, f"Histogram of {UNITS[name]}, medians: {', '.join(said)}.")
     for ax in np.ravel(axes)[len(names):]:
         ax.set_axis_off()
@@ -83,7 +83,7 @@ def lines(series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, ax: A
         ax.plot(range(1, len(values) + 1), values, marker="o", markersize=3.5, label=name, color=colour)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend()
-    said = [f"{name} from {values[0]:.4g} to {values[-1]:.4g}" for name, values in series.items() if len(values)]
+    said = [f"{name} from {spoken(values[0])} to {spoken(values[-1])}" for name, values in series.items() if len(values)]
     return describe(figure, f"Lines of {ylabel} against {xlabel}: {', '.join(said)}.")
 
 

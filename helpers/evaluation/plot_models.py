@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from helpers.evaluation.described import describe, listed
+from helpers.evaluation.described import describe, listed, spoken
 from helpers.evaluation.palette import MODEL_COLOURS, canvas, canvases, model_style, percent_axis
 from helpers.evaluation.summary import rows_of
 
@@ -133,7 +133,7 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
     percent_axis(ax, "y")
     if len(usable):  # beside the axes: models of one size stand on top of each other
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    said = [f"{row.label} {getattr(row, cost):,.3g} and {100 * row.eer:.1f} %" for row in rows_of(usable)]
+    said = [f"{row.label} {spoken(float(getattr(row, cost)))} and {100 * row.eer:.1f} %" for row in rows_of(usable)]
     return describe(figure, f"EER on eval against {names[cost]}, one point a detector: {', '.join(said)}.")
 
 
