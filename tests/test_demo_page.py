@@ -3,6 +3,7 @@
 import re
 import shutil
 import threading
+from html.parser import HTMLParser
 
 import demo_toys as toys
 import numpy as np
@@ -20,6 +21,37 @@ def test_a_verdict_has_bar_timeline_overlay_and_windows(tmp_path):
     for part in ("ad-card", "ad-bar", "ad-cam", "ad-windows", "this recording", "long.mp3"):
         assert part in shown, part
     assert shown.count("<title>") == 4  # two-second windows of seven seconds
+
+
+class Listener(HTMLParser):
+    """Collects the pictures that have no name and stand in nothing that has one."""
+
+    def __init__(self):
+        super().__init__()
+        self.above, self.pictures, self.nameless = [], 0, []
+
+    def handle_starttag(self, tag, attrs):
+        words = dict(attrs).get("alt") or dict(attrs).get("aria-label") or ""
+        if tag in ("img", "svg"):
+            self.pictures += 1
+            if len(words) < 15 and not any(self.above):
+                self.nameless.append(self.get_starttag_text())
+        if tag not in ("img", "br", "input"):
+            self.above.append(len(words) >= 15 and dict(attrs).get("role") == "img")
+
+    def handle_startendtag(self, tag, attrs):
+        pass  # shapes within a drawing
+
+    def handle_endtag(self, tag):
+        self.above.pop()
+
+
+def test_every_picture_of_a_verdict_is_told_in_words(tmp_path):
+    path = tmp_path / "long.wav"
+    soundfile.write(path, toys.voice(2, seconds=7), 16_000)
+    answers, run, listener = Answers(), str(toys.toy_run().folder), Listener()
+    listener.feed(answers.judge(str(path), run) + answers.break_it(str(path), run))
+    assert listener.pictures >= 5 and listener.nameless == []
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>.wav", "a'\"><img src=x>.wav", "-rf.wav", "x" * 200 + ".wav", "нет\u202e.wav"])

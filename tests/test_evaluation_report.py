@@ -1,5 +1,6 @@
 """The report answers in one file; figures show what they are given; a heat map points at the cause."""
 import re
+from html import escape, unescape
 
 import numpy as np
 import pandas as pd
@@ -110,6 +111,38 @@ def test_every_figure_has_named_axes_and_letters_to_be_read_from_afar(runs):
         for ax in axes:
             sizes = [text.get_fontsize() for text in (*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label)]
             assert min(sizes) >= 11, name
+
+
+def test_every_figure_says_in_words_what_it_shows(runs):
+    figures = all_figures(runs)
+    for name, figure in figures.items():
+        assert len(figure.alt) > 30 and figure.alt.endswith("."), name
+        assert re.search(r"\d", figure.alt) or name in ("wave", "features"), name
+        assert not re.search(r"\de[+-]\d", figure.alt), name
+    assert len({figure.alt for figure in figures.values()}) == len(figures)
+    table = compare.comparison_table(runs)
+    assert all(f"{row.label} {100 * row.eer:.1f} %" in figures["bars"].alt for row in table.itertuples())
+
+
+def test_report_gives_every_picture_its_own_alt_text(html):
+    found = [unescape(alt) for alt in re.findall(r'<img alt="([^"]*)"', html)]
+    assert len(found) == html.count("<img") and len(set(found)) == len(found) and min(map(len, found)) > 30
+
+
+def test_jupyter_and_the_saved_file_carry_the_alt_text(tmp_path):
+    """Through IPython's own formatter, as a notebook's cell hands it over; drawn by hand, a figure tells its axes."""
+    formatters = pytest.importorskip("IPython.core.formatters")
+    figure, ax = plots.canvas()
+    ax.bar(["a", "b"], [1, 3])
+    ax.set(title='Two "bars"', xlabel="name", ylabel="height (m)")
+    data, metadata = formatters.DisplayFormatter().format(figure)
+    assert figure.alt == 'Two "bars": bars, height (m) against name: a 1, b 3.'
+    assert re.search(r'<img alt="([^"]*)"', data["text/html"])[1] == escape(figure.alt)
+    assert data["image/png"] and metadata["image/png"]["alt"] == data["text/plain"] == figure.alt
+    figure.savefig(tmp_path / "two.png", dpi=120)
+    figure.savefig(tmp_path / "two.pdf")
+    image = pytest.importorskip("PIL.Image")
+    assert image.open(tmp_path / "two.png").text["Description"] == figure.alt
 
 
 def test_figures_draw_the_rates_they_are_given():

@@ -85,9 +85,11 @@ def timeline(
     seconds = len(wave) / rate
     panels = [
         '<p class="ad-caption">waveform</p>',
-        f'<svg class="ad-wave" viewBox="0 -1 100 2" preserveAspectRatio="none"><path d="{_envelope(wave)}" fill="currentColor"/></svg>',
+        f'<svg class="ad-wave" role="img" aria-label="Waveform of {seconds:.1f} seconds" viewBox="0 -1 100 2" preserveAspectRatio="none">'
+        f'<path d="{_envelope(wave)}" fill="currentColor"/></svg>',
         '<p class="ad-caption">log-mel: low to high frequency, dark is quiet</p>',
-        f'<div class="ad-mel"><img alt="log-mel spectrogram" src="{_png(_coloured(log_mel))}">{_overlay(heat)}</div>',
+        f'<div class="ad-mel"><img alt="Log-mel of {seconds:.1f} seconds, frequency upwards, time to the right" '
+        f'src="{_png(_coloured(log_mel))}">{_overlay(heat)}</div>',
         '<p class="ad-caption">score of each two seconds: blue speaks for a person, orange for a machine</p>',
         _window_bars(windows, operating, seconds),
         _ticks(seconds),
@@ -101,7 +103,9 @@ def _overlay(heat: np.ndarray | None) -> str:
     pixels = np.zeros((*heat.shape, 4), np.uint8)
     pixels[..., :3] = HEAT
     pixels[..., 3] = (180 * np.sqrt(np.clip(heat, 0, 1))).astype(np.uint8)
-    return f'<img class="ad-cam" alt="Grad-CAM overlay" src="{_png(pixels[::-1])}">'
+    band, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
+    alt = f"Grad-CAM over it, strongest at {band / heat.shape[0]:.0%} of the height and {column / heat.shape[1]:.0%} of the time"
+    return f'<img class="ad-cam" alt="{alt}" src="{_png(pixels[::-1])}">'
 
 
 def _envelope(wave: np.ndarray, n_columns: int = 800) -> str:
@@ -152,7 +156,9 @@ def _window_bars(windows: list[Window], operating: Operating, seconds: float) ->
         'stroke="currentColor" stroke-opacity=".5" stroke-dasharray="3 4" vector-effect="non-scaling-stroke"/>'
         for value in (operating.spoof_below, operating.bonafide_above)
     )
-    return f'<svg class="ad-windows" viewBox="0 0 100 100" preserveAspectRatio="none">{"".join(bars)}{thresholds}</svg>'
+    answers = [operating.answer(window.score) for window in windows]
+    label = "Windows: " + ", ".join(f"{answers.count(name)} {name}" for name in sorted(set(answers)))
+    return f'<svg class="ad-windows" role="img" aria-label="{label}" viewBox="0 0 100 100" preserveAspectRatio="none">{"".join(bars)}{thresholds}</svg>'
 
 
 def _ticks(seconds: float) -> str:
@@ -184,7 +190,7 @@ def broken_strips(operating: Operating, dev: np.ndarray, before: float, broken: 
             f'<div class="ad-row"><span class="ad-name">{html.escape(name)}</span>'
             f'<audio controls preload="none" src="{audio}" aria-label="{html.escape(name)}"></audio>'
             f'<span class="ad-answer" style="color:color-mix(in srgb, {colour} 75%, currentColor)">{answer}</span>'
-            f'<div class="ad-strip"><svg viewBox="0 0 100 100" preserveAspectRatio="none">{drawing}</svg>'
+            f'<div class="ad-strip" role="img" aria-label="score from {before:.2f} to {score:.2f}"><svg viewBox="0 0 100 100" preserveAspectRatio="none">{drawing}</svg>'
             f'<i class="ad-before" style="left:{start:.2f}%"></i><i class="ad-after" style="left:{end:.2f}%;background:{colour}"></i></div></div>'
         )
     key = '<p class="ad-key"><i class="ad-before ad-still"></i>as you gave it <i class="ad-after ad-still"></i>after the treatment</p>'

@@ -175,6 +175,19 @@ def seed_table(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "features", "dataset", "seeds", "eer", "low", "high"])
 
 
+def by_parameter(runs: Sequence[Run], notebook: str, *names: str) -> pd.DataFrame:
+    """Finished runs of one notebook by the parameters named: what a changed one did. Empty where none has finished."""
+    rows = []
+    for run in scored_runs([run for run in runs if run.notebook == notebook]):
+        found = run.metrics["metrics"]
+        low, high = found["eval"]["eer_interval"]
+        rows.append({**{name: run.parameters.get(name, "") for name in names}, "seed": run.parameters.get("seed", 0),
+                     "dev EER %": 100 * found.get("dev", {}).get("eer", np.nan), "eval EER %": 100 * found["eval"]["eer"],
+                     "from": 100 * low, "to": 100 * high, "notes": "; ".join(run.metrics.get("notes", []))})
+    columns = [*names, "seed", "dev EER %", "eval EER %", "from", "to", "notes"]
+    return pd.DataFrame(rows, columns=columns).sort_values([*names, "seed"]).reset_index(drop=True).round(1)
+
+
 def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
     """Train on X, test on Y: one row a (model, trained on, tested on) with its EER.
 

@@ -8,6 +8,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.evaluation.described import DescribedFigure
+
 PALETTE = {"bonafide": "#0072B2", "spoof": "#E69F00"}
 CLASS_NAMES = {"bonafide": "bona fide", "spoof": "spoof"}
 # Okabe and Ito's colours, then line styles: eight models differ even in grey.
@@ -28,14 +30,15 @@ def canvas(ax: Axes | None = None, size: tuple[float, float] = (7.0, 4.6)) -> tu
         assert isinstance(found, Figure)
         return found, ax
     with plt.rc_context(LOOK):
-        figure, axes = plt.subplots(figsize=size, layout="constrained")
+        figure, axes = plt.subplots(figsize=size, layout="constrained", FigureClass=DescribedFigure)
     return finished(figure), axes
 
 
 def canvases(rows: int, columns: int, size: tuple[float, float], **options) -> tuple[Figure, Sequence]:
     """(figure, array of axes) in the suite's look."""
     with plt.rc_context(LOOK):
-        figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
+        figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False,
+                                    FigureClass=DescribedFigure, **options)
     return finished(figure), axes
 
 

@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.evaluation.described import describe, listed, spoken
 from helpers.evaluation.palette import CLASS_NAMES, FEATURE_MAP, MODEL_COLOURS, PALETTE, canvas, canvases
 
 UNITS = {
@@ -34,6 +35,8 @@ def counts(table: pd.DataFrame) -> Figure:
         ax.bar(range(len(values)), values, color=colours)
         ax.set_xticks(range(len(values)), ["bona fide", *attacks.index], rotation=90)
         ax.set(title=f"{split}: {len(part):,} utterances", ylabel="utterances" if split == splits[0] else "")
+        said = listed(zip(["bona fide", *attacks.index], values, strict=True), spoken)
+        describe(figure, f"{split}: {len(part):,} utterances, {said}.")
     return figure
 
 
@@ -47,6 +50,9 @@ def measures(found: pd.DataFrame) -> Figure:
             sns.histplot(x=values, bins=30, binrange=(found[name].min(), found[name].max()), stat="percent",
                          element="step", alpha=0.5, color=PALETTE[label], label=CLASS_NAMES[label], ax=ax)
         ax.set(xlabel=UNITS[name], ylabel="share of its class (%)")
+        middle = found.groupby("label")[name].median()
+        said = [f"{CLASS_NAMES[label]} {spoken(middle[label])}" for label in ("bonafide", "spoof") if label in middle]
+        describe(figure, f"Histogram of {UNITS[name]}, medians: {', '.join(said)}.")
     for ax in np.ravel(axes)[len(names):]:
         ax.set_axis_off()
     np.ravel(axes)[0].legend()
@@ -62,6 +68,8 @@ def filter_banks(banks: Mapping[str, np.ndarray], sample_rate: int = 16000) -> F
         for row in bank[::4]:
             ax.plot(kilohertz, row / row.max(), linewidth=1.2, color=MODEL_COLOURS[0])
         ax.set(title=f"{name}: {len(bank)} filters, every fourth drawn", ylabel="weight")
+        upper = int((kilohertz[bank.argmax(axis=1)] > sample_rate / 4000).sum())
+        describe(figure, f"{name}: {len(bank)} overlapping filters, {upper} of them centred in the upper half of the band.")
     np.ravel(axes)[-1].set_xlabel("frequency (kHz)")
     return figure
 
@@ -75,7 +83,8 @@ def lines(series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, ax: A
         ax.plot(range(1, len(values) + 1), values, marker="o", markersize=3.5, label=name, color=colour)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend()
-    return figure
+    said = [f"{name} from {spoken(values[0])} to {spoken(values[-1])}" for name, values in series.items() if len(values)]
+    return describe(figure, f"Lines of {ylabel} against {xlabel}: {', '.join(said)}.")
 
 
 def pictures(found: Mapping[str, np.ndarray], columns: int = 4) -> Figure:
@@ -87,4 +96,4 @@ def pictures(found: Mapping[str, np.ndarray], columns: int = 4) -> Figure:
     for ax, (name, picture) in zip(np.ravel(axes), found.items(), strict=False):
         ax.imshow(np.asarray(picture), cmap=FEATURE_MAP, aspect="auto", origin="lower" if np.ndim(picture) == 2 else "upper")
         ax.set_title(name)
-    return figure
+    return describe(figure, f"{len(found)} pictures in a grid: {', '.join(found)}.")

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.evaluation.described import describe, of_axes
 from helpers.evaluation.palette import CLASS_NAMES, FEATURE_MAP, PALETTE, canvas, canvases
 
 KINDS = {"logmel": ("mel band centre (Hz)", "log-mel"), "mfcc": ("MFCC number", "MFCC"),
@@ -40,7 +41,7 @@ def plot_features(array, setting=None, title: str = "", ax: Axes | None = None, 
         ax.plot(np.arange(array.size) * found["hop_length"] / found["sample_rate"], array, color=PALETTE["bonafide"])
         ax.set(xlabel="time (s)", ylabel="zero crossings per sample", title=title or "zero-crossing rate")
         ax.margins(x=0.01)
-        return figure
+        return describe(figure, f"{of_axes(ax)}.")
     if array.ndim == 1:
         return plot_vector(figure, ax, array, found, title)
     if array.ndim != 2:
@@ -49,7 +50,7 @@ def plot_features(array, setting=None, title: str = "", ax: Axes | None = None, 
         ax.imshow(array, cmap=FEATURE_MAP if "spectrogram" in kind else "gray", aspect="auto")
         ax.set(xlabel="time, pixels", ylabel="pixels", title=title or kind.replace("_", " "))
         ax.grid(False)
-        return figure
+        return describe(figure, f"{of_axes(ax)}.")
     seconds = array.shape[1] * found.get("hop_length", 1) / found.get("sample_rate", 1)
     has_time = bool(found.get("hop_length") and found.get("sample_rate"))
     low, high = limits if limits is not None else shades(array, kind)
@@ -63,7 +64,8 @@ def plot_features(array, setting=None, title: str = "", ax: Axes | None = None, 
         unit = "log energy" if family(kind) in ("logmel", "logspec") else "value"
         figure.colorbar(image, ax=ax, label=unit)
     ax.grid(False)
-    return figure
+    rows = f"{array.shape[0]} rows by {array.shape[1]} frames, the strongest row number {1 + int(array.mean(axis=1).argmax())}"
+    return describe(figure, f"{of_axes(ax)}: {rows}.")
 
 
 def shades(array: np.ndarray, kind: str) -> tuple[float, float]:
@@ -88,7 +90,7 @@ def plot_vector(figure: Figure, ax: Axes, values: np.ndarray, found: Mapping, ti
             ax.set_yscale("symlog", linthresh=0.1)  # hertz and fractions on one axis
         ax.set(xlabel="feature", ylabel="mean over the clip", title=title or "clip means")
     ax.margins(x=0.01)
-    return figure
+    return describe(figure, f"{of_axes(ax)}.")
 
 
 def band_ticks(ax: Axes, n_bands: int, found: Mapping) -> None:
@@ -125,6 +127,7 @@ def wave_over_features(wave, array, setting, label: str = "bonafide", title: str
     upper, lower = np.ravel(axes)
     upper.plot(np.arange(wave.size) / rate, wave, linewidth=0.5, color=PALETTE[label])
     upper.set(ylabel="amplitude", title=title or CLASS_NAMES[label], ylim=symmetric(wave))
+    describe(figure, f"{title or CLASS_NAMES[label]}: a waveform of {wave.size / rate:.1f} s above its features.")
     plot_features(array, setting, ax=lower, bar=False)
     lower.set_title("")
     return figure
@@ -150,6 +153,7 @@ def side_by_side(bonafide, spoof, setting, waves=None, titles=("bona fide", "spo
             ax.plot(np.arange(wave.size) / found.get("sample_rate", 16000), wave, linewidth=0.5, color=PALETTE[label])
             ax.set(ylim=symmetric(np.concatenate([np.ravel(w) for w in waves])), title=name)
             ax.set_ylabel("amplitude" if column == 0 else "")
+            describe(figure, f"{name}: a waveform of {wave.size / found.get('sample_rate', 16000):.1f} s above its features.")
         plot_features(pictures[column], setting, name, axes[rows - 1][column], limits, bar=False)
         if waves is not None:
             axes[1][column].set_title("")
@@ -182,4 +186,6 @@ def heat_over_features(array, heat, setting=None, title: str = "", ax: Axes | No
                       vmin=0, vmax=1)
     shown.set_zorder(2)
     figure.colorbar(shown, ax=ax, label="weight in the decision (0..1)")
-    return figure
+    band, frame = np.unravel_index(int(np.argmax(heat)), np.shape(heat))
+    return describe(figure, f"A heat map lies over it, strongest at row {band + 1} of {np.shape(heat)[0]}, "
+                            f"column {frame + 1} of {np.shape(heat)[1]}.")

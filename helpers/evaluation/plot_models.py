@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from helpers.evaluation.described import describe, listed, spoken
 from helpers.evaluation.palette import MODEL_COLOURS, canvas, canvases, model_style, percent_axis
 from helpers.evaluation.summary import rows_of
 
@@ -30,7 +31,9 @@ def eer_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     ax.set(xlim=(0, max(0.54, float(table["eer_high"].max()) * 1.1)), ylim=(len(table) - 0.4, -0.6),
            xlabel="EER on eval (%), 95 % interval; dotted: guessing", title="Lower is better")
     percent_axis(ax)
-    return figure
+    said = [f"{r.label} {100 * r.eer:.1f} % ({100 * r.eer_low:.1f} to {100 * r.eer_high:.1f})" for r in rows_of(table)]
+    return describe(figure, f"EER on eval of each detector, in brackets its 95 % interval: {', '.join(said)}. "
+                            "50 % is guessing.")
 
 
 def attack_bars(sections: Mapping[str, Mapping], title: str = "EER by attack", columns: int = 2) -> Figure:
@@ -62,7 +65,10 @@ def attack_bars(sections: Mapping[str, Mapping], title: str = "EER by attack", c
     for ax in flat[len(sections):]:
         ax.set_axis_off()
     figure.suptitle(title)
-    return figure
+    said = [f"{name}: pooled {100 * section['eer']:.1f} %; by attack "
+            + listed((attack, found["eer"]) for attack, found in section.get("per_attack", {}).items()) + "."
+            for name, section in sections.items()]
+    return describe(figure, f"{title}, bars with 95 % intervals. {' '.join(said)}")
 
 
 def attack_map(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
@@ -75,7 +81,8 @@ def attack_map(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     for text in ax.get_xticklabels():
         text.set(rotation=30, ha="right")
     ax.grid(False)
-    return figure
+    said = [f"{name}: {listed(table[name].dropna().items())}." for name in table]
+    return describe(figure, f"EER as a shaded table, {len(table)} rows of attacks by {table.shape[1]} detectors. {' '.join(said)}")
 
 
 def summary_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
@@ -95,7 +102,8 @@ def summary_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     # Below the axes: bars near 100 % leave no room inside.
     ax.legend(title="", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     ax.grid(axis="x", visible=False)
-    return figure
+    said = [f"{row.label} {100 * row.accuracy:.0f} and {100 * row.macro_f1:.0f} %" for row in rows_of(table)]
+    return describe(figure, f"Accuracy and macro-F1 on eval at dev's threshold, two bars a detector: {', '.join(said)}.")
 
 
 def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None = None) -> Figure:
@@ -125,7 +133,8 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
     percent_axis(ax, "y")
     if len(usable):  # beside the axes: models of one size stand on top of each other
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    return figure
+    said = [f"{row.label} {spoken(float(getattr(row, cost)))} and {100 * row.eer:.1f} %" for row in rows_of(usable)]
+    return describe(figure, f"EER on eval against {names[cost]}, one point a detector: {', '.join(said)}.")
 
 
 def dev_against_eval(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
@@ -143,7 +152,8 @@ def dev_against_eval(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     percent_axis(ax, "x")
     percent_axis(ax, "y")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    return figure
+    said = [f"{row.label} {100 * row.dev_eer:.1f} on dev and {100 * row.eer:.1f} on eval" for row in rows_of(usable)]
+    return describe(figure, f"Eval EER (%) against dev EER (%), one point a detector and the diagonal: {', '.join(said)}.")
 
 
 def cross_data_map(matrix: pd.DataFrame, ax: Axes | None = None) -> Figure:
@@ -157,7 +167,9 @@ def cross_data_map(matrix: pd.DataFrame, ax: Axes | None = None) -> Figure:
     ax.set(xlabel="tested on", ylabel="trained on", title="Train on one, test on another: EER (%)")
     ax.tick_params(axis="y", rotation=0)
     ax.grid(False)
-    return figure
+    said = [f"trained on {row}, tested on {column} {value:.1f} %"
+            for row, values in shown.iterrows() for column, value in values.dropna().items()]
+    return describe(figure, f"EER as a shaded table: {'; '.join(said)}.")
 
 
 def shortcut_bars(audits: Mapping[str, float], model_rates: Mapping[str, float], ax: Axes | None = None) -> Figure:
@@ -174,4 +186,5 @@ def shortcut_bars(audits: Mapping[str, float], model_rates: Mapping[str, float],
            xlabel="EER on eval (%); dotted: guessing", title="Shortcuts (brown) beside detectors (blue)")
     percent_axis(ax)
     ax.grid(axis="y", visible=False)
-    return figure
+    return describe(figure, f"EER on eval of shortcuts alone: {listed(audits.items())}; of detectors: "
+                            f"{listed(model_rates.items())}.")

@@ -9,8 +9,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.evaluation.described import describe, listed
 from helpers.evaluation.palette import CLASS_NAMES, PALETTE, canvas, canvases, model_style, percent_axis
-from helpers.evaluation.summary import by_class
+from helpers.evaluation.summary import by_class, rows_of
 from helpers.metrics import ErrorCurve
 
 DET_TICKS = np.array([0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
@@ -21,14 +22,14 @@ def det_curves(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Fi
     from scipy.stats import norm
 
     figure, ax = canvas(ax, (7.2, 6.4))
-    low, high = 0.5, 0.5
+    low, high, rates = 0.5, 0.5, {}
     for number, (name, table) in enumerate(tables.items()):
         curve = ErrorCurve(*by_class(table))
         # Rates below half a trial cannot be drawn on a scale without end.
         edge_x, edge_y = 0.5 / curve.n_spoof, 0.5 / curve.n_bonafide
         x = np.clip(curve.false_alarm[curve.kept], edge_x, 1 - edge_x)
         y = np.clip(curve.miss[curve.kept], edge_y, 1 - edge_y)
-        rate = curve.eer()[0]
+        rate = rates[name] = curve.eer()[0]
         low, high = min(low, max(rate / 8, edge_x, edge_y)), max(high, rate)
         style = model_style(number)
         ax.plot(norm.ppf(x), norm.ppf(y), label=f"{name} ({100 * rate:.1f} %)", linewidth=2, **style)
@@ -44,23 +45,26 @@ def det_curves(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Fi
     ax.set_xticks(norm.ppf(ticks), names)
     ax.set_yticks(norm.ppf(ticks), names)
     ax.legend(title="EER", loc="upper right")
-    return figure
+    return describe(figure, f"DET curves: misses against false alarms, a line a detector. EER: {listed(rates.items())}.")
 
 
 def roc_curves(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Figure:
     """Bona fide accepted against spoofs accepted, a line a model, with its area."""
     figure, ax = canvas(ax, (7.0, 6.2))
+    areas = {}
     for number, (name, table) in enumerate(tables.items()):
         curve = ErrorCurve(*by_class(table))
+        areas[name] = curve.auc()
         ax.plot(curve.false_alarm[curve.kept], 1 - curve.miss[curve.kept], linewidth=2,
-                label=f"{name} ({curve.auc():.3f})", **model_style(number))
+                label=f"{name} ({areas[name]:.3f})", **model_style(number))
     ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=":")
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", xlabel="spoofs accepted (%)",
            ylabel="bona fide accepted (%)", title="ROC curves")
     percent_axis(ax, "x")
     percent_axis(ax, "y")
     ax.legend(title="area under the curve", loc="lower right")
-    return figure
+    return describe(figure, "ROC curves: bona fide accepted against spoofs accepted, a line a detector. Area under the "
+                            f"curve: {listed(areas.items(), lambda area: f'{area:.3f}')}.")
 
 
 def score_histogram(table: pd.DataFrame, thresholds: Mapping[str, float] | None = None, title: str = "",
@@ -77,7 +81,10 @@ def score_histogram(table: pd.DataFrame, thresholds: Mapping[str, float] | None 
                    label=f"{name} {value:.2f}")
     ax.set(xlabel="score (higher: more likely bona fide)", ylabel="share of its class (%)", title=title)
     ax.legend()
-    return figure
+    said = [f"{len(values):,} {CLASS_NAMES[label]} clips, half of them above {np.median(values):.2f}"
+            for label, values in (("bonafide", bonafide), ("spoof", spoof))]
+    said += [f"a line at {value:.2f}, {name}" for name, value in (thresholds or {}).items()]
+    return describe(figure, f"{title + ': h' if title else 'H'}istograms of scores, higher for bona fide: {'; '.join(said)}.")
 
 
 def confusion(section: Mapping, title: str = "", ax: Axes | None = None) -> Figure:
@@ -93,7 +100,9 @@ def confusion(section: Mapping, title: str = "", ax: Axes | None = None) -> Figu
     ax.set(xlabel="the detector says", ylabel="truth", title=title)
     ax.tick_params(rotation=0)
     ax.grid(False)
-    return figure
+    told = zip(CLASS_NAMES.values(), matrix.sum(axis=1), np.diag(shares), strict=True)
+    said = [f"of {total:,.0f} {name} clips {100 * share:.1f} % are named so" for name, total, share in told]
+    return describe(figure, f"{title or 'Confusion matrix'}: {', '.join(said)}.")
 
 
 def confusions(sections: Mapping[str, Mapping], columns: int = 3) -> Figure:
@@ -122,7 +131,9 @@ def reliability_diagram(bins: Mapping[str, pd.DataFrame], ax: Axes | None = None
     percent_axis(ax, "x")
     percent_axis(ax, "y")
     ax.legend(loc="upper left")
-    return figure
+    said = [f"{name}: " + ", ".join(f"claimed {100 * row.claimed:.0f} found {100 * row.found:.0f}" for row in rows_of(table))
+            for name, table in bins.items()]
+    return describe(figure, f"Claimed probability of bona fide against the share found, in %. {'; '.join(said)}.")
 
 
 def training_curves(history: pd.DataFrame, title: str = "") -> Figure:
@@ -150,4 +161,11 @@ def training_curves(history: pd.DataFrame, title: str = "") -> Figure:
             ax.plot(epochs, history["dev_loss"], marker="s", linestyle="--", color="#D55E00", label="dev")
             ax.legend()
     figure.suptitle(title or "Training")
-    return figure
+    said = []
+    if loss is not None:
+        said.append(f"training loss from {history[loss].iloc[0]:.3g} to {history[loss].iloc[-1]:.3g}")
+    for column in rates:
+        best = int(history[column].to_numpy().argmin())
+        said.append(f"dev EER lowest at epoch {int(np.asarray(epochs)[best])}, {100 * history[column].iloc[best]:.1f} %, "
+                    f"at the end {100 * history[column].iloc[-1]:.1f} %")
+    return describe(figure, f"{title or 'Training'}, {len(history)} epochs: {'; '.join(said)}.")

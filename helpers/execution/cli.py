@@ -123,8 +123,9 @@ def prepare_one(job: Job, folder: Path) -> Path:
 
 
 def notebooks(argv: list[str]) -> int:
-    """Compare the generated cells and the README's table with the plan, or rewrite them."""
+    """Compare the generated cells and tables with the plan, or rewrite them; check the form of all, solutions included."""
     from helpers.execution.notebooks import check_form, regenerate
+    from helpers.execution.solutions import FOLDER, check_solution
 
     parser = argparse.ArgumentParser(prog="python -m helpers notebooks")
     parser.add_argument("--write", action="store_true", help="rewrite what differs")
@@ -137,5 +138,8 @@ def notebooks(argv: list[str]) -> int:
         path = PROJECT / "notebooks" / f"{entry.stem}.ipynb"
         if path.is_file():
             complaints += [f"{path.name}: {complaint}" for complaint in check_form(path)]
+        answers = path.parent / FOLDER / path.name
+        if answers.is_file():
+            complaints += [f"{FOLDER}/{path.name}: {complaint}" for complaint in check_solution(answers)]
     print("\n".join(complaints) if complaints else "the form of all notebooks is sound")
     return EXIT_FAILED if complaints or (changed and not arguments.write) else EXIT_OK

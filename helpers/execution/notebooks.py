@@ -1,4 +1,4 @@
-"""What notebooks share: generated header and set-up cells, the README's table, and the check of a notebook's form."""
+"""What notebooks share: generated header and set-up cells, the tables in README and TEACHING, the check of their form."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from helpers.execution import lessons, solutions
 from helpers.execution import plan as plans
 from helpers.execution.parameters import ParameterError, inspect_notebook, source_of, tags_of
 from helpers.execution.plan import Notebook
 
 BEGIN, END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
+TEACHING = "<!-- teaching:begin -->", "<!-- teaching:end -->"
 MAX_LINES = 25
 MAGIC = re.compile(r"^\s*[%!]", re.MULTILINE)
 
@@ -66,6 +68,7 @@ def header_source(notebook: Notebook, plan: tuple[Notebook, ...] | None = None) 
     if notebook.reads_runs:
         needs += " and at least one trained detector"
     cost = f"{minutes(notebook.minutes_cpu)} on two cores, {minutes(notebook.minutes_gpu)} on a T4"
+    terms = lessons.links(notebook.stem)
     return "\n".join(
         [
             f"# {notebook.stem[:2]} · {notebook.title}",
@@ -77,6 +80,7 @@ def header_source(notebook: Notebook, plan: tuple[Notebook, ...] | None = None) 
             " · ".join(around),
             "",
             f"**Needs** {needs}. **Costs** about {cost}.",
+            *(["", terms] if terms else []),
         ]
     )
 
@@ -116,33 +120,44 @@ def _shared_cell(kind: str, tag: str, source: str) -> dict[str, Any]:
 
 def generated(notebook: dict[str, Any], entry: Notebook, plan: tuple[Notebook, ...] | None = None) -> dict[str, Any]:
     """A copy with header and set-up cell as the plan has them; both are added where they are missing."""
+    return with_shared(notebook, header_source(entry, plan))
+
+
+def with_shared(notebook: dict[str, Any], header: str) -> dict[str, Any]:
+    """A copy with this header and the set-up cell behind the parameters."""
     cells = [cell for cell in notebook["cells"] if not {"header", "set-up"} & set(tags_of(cell))]
     after = 0
     for index, cell in enumerate(cells):
         if "parameters" in tags_of(cell):
             after = index + 1
     cells.insert(after, _shared_cell("code", "set-up", set_up_source()))
-    cells.insert(0, _shared_cell("markdown", "header", header_source(entry, plan)))
+    cells.insert(0, _shared_cell("markdown", "header", header))
     return {**notebook, "cells": cells}
 
 
 def regenerate(project: Path, write: bool = False, plan: tuple[Notebook, ...] | None = None) -> list[str]:
-    """Compare (or rewrite) the generated cells and the README's table; the list names each file that differs."""
+    """Compare (or rewrite) the generated cells and both tables; the list names each file that differs."""
     plan = plans.PLAN if plan is None else plan
     new: dict[Path, str] = {}
     for entry in plan:
-        path = project / "notebooks" / f"{entry.stem}.ipynb"
-        if path.is_file():
-            content = read_notebook(path)
-            made = generated(content, entry, plan)
-            if made != content or write:
-                new[path] = to_text(made)
-    readme = project / "README.md"
-    if readme.is_file():
-        text = readme.read_text(encoding="utf-8")
-        if BEGIN in text and END in text:
-            head, tail = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
-            new[readme] = f"{head}{BEGIN}\n{table_of_notebooks(plan)}\n{END}{tail}"
+        folder = project / "notebooks"
+        for path, header in (
+            (folder / f"{entry.stem}.ipynb", header_source(entry, plan)),
+            (folder / solutions.FOLDER / f"{entry.stem}.ipynb", solutions.header_source(entry)),
+        ):
+            if path.is_file():
+                content = read_notebook(path)
+                made = with_shared(content, header)
+                if made != content or write:
+                    new[path] = to_text(made)
+    tables = {
+        project / "README.md": (BEGIN, END, table_of_notebooks(plan)),
+        project / "notebooks" / "TEACHING.md": (*TEACHING, solutions.teaching_table(plan)),
+    }
+    for path, (begin, end, table) in tables.items():
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if begin in text and end in text:
+            new[path] = f"{text.split(begin, 1)[0]}{begin}\n{table}\n{end}{text.split(end, 1)[1]}"
     changed = []
     for path, text in new.items():
         if path.read_text(encoding="utf-8") != text:
@@ -158,6 +173,14 @@ def check_form(notebook: Path | dict[str, Any], stem: str = "", plan: tuple[Note
     if isinstance(notebook, Path):
         stem = stem or notebook.stem
         notebook = read_notebook(notebook)
+    complaints = check_cells(notebook)
+    complaints += _check_order(notebook["cells"])
+    complaints += _check_generated(notebook, stem, plan)
+    return complaints
+
+
+def check_cells(notebook: dict[str, Any]) -> list[str]:
+    """Kernel, ids, parameters and each code cell: what every notebook must keep to, solutions included."""
     cells = notebook["cells"]
     complaints = []
     if notebook.get("metadata", {}).get("kernelspec", {}).get("name") != "python3":
@@ -176,8 +199,6 @@ def check_form(notebook: Path | dict[str, Any], stem: str = "", plan: tuple[Note
     for number, cell in enumerate(cells, 1):
         if cell["cell_type"] == "code":
             complaints += [f"cell {number}: {complaint}" for complaint in _check_code_cell(cell)]
-    complaints += _check_order(cells)
-    complaints += _check_generated(notebook, stem, plan)
     return complaints
 
 
