@@ -9,11 +9,13 @@ import numpy as np
 import soundfile
 import soxr
 
+from helpers.data.containers import seconds_promised
 from helpers.data.errors import BadAudio
 
 SAMPLE_RATE = 16_000  # Hz, everywhere in the suite
 SHORTEST = 0.1  # seconds
 SILENT = 1e-4  # peak, -80 dBFS
+COUNTED = ("FLAC", "WAV", "WAVEX", "RF64", "AIFF", "AU")  # formats whose header says how many samples follow
 
 
 def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
@@ -44,14 +46,21 @@ def _decode(path: str | Path, name: str) -> tuple[np.ndarray, int]:
         with soundfile.SoundFile(os.fspath(path)) as opened:
             promised = opened.frames
             wave = opened.read(dtype="float32", always_2d=True)
-            own_rate, lossless = opened.samplerate, opened.format in ("FLAC", "WAV", "WAVEX", "AIFF")
+            own_rate, counted = opened.samplerate, opened.format in COUNTED
     except (soundfile.LibsndfileError, RuntimeError, MemoryError, ValueError) as error:
         raise BadAudio(_why(path, name, error)) from None
     if len(wave) == 0:
         raise BadAudio(f"{name} holds no samples")
-    if lossless and len(wave) < promised:
-        raise BadAudio(f"{name} is cut off: {len(wave) / own_rate:.2f} s of {promised / own_rate:.2f} s can be read")
+    if counted:
+        check_whole(path, name, len(wave) / own_rate, promised / own_rate)
     return wave, own_rate
+
+
+def check_whole(path: str | Path, name: str, seconds: float, opened_as: float) -> None:
+    """BadAudio where less could be read than the file promised, to libsndfile (`opened_as`) or in its own header."""
+    promised = max(opened_as, seconds_promised(path, seconds))
+    if seconds < promised:
+        raise BadAudio(f"{name} is cut off: {seconds:.2f} s of {promised:.2f} s can be read")
 
 
 def _why(path: str | Path, name: str, error: Exception) -> str:

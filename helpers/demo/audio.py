@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from helpers.data.audio import SAMPLE_RATE, SHORTEST, SILENT
+from helpers.data.audio import COUNTED, SAMPLE_RATE, SHORTEST, SILENT, check_whole
 from helpers.data.errors import BadAudio
 
 BLOCK_SAMPLES = 1 << 19  # numbers read at a time, over all channels: 2 MB
@@ -83,20 +83,19 @@ def read_blocks(
                 resampler = _Resampler(facts.sample_rate)
                 yield from map(resampler, held)
                 held = []
-    _judge_whole(facts, n_read, promised, peak)
+    _judge_whole(path, facts, n_read, promised, peak)
     if resampler is None:
         yield _resample(np.concatenate(held), facts.sample_rate)
     else:
         yield resampler(np.zeros(0, np.float32), last=True)
 
 
-def _judge_whole(facts: Facts, n_read: int, promised: int, peak: float) -> None:
+def _judge_whole(path: str | Path, facts: Facts, n_read: int, promised: int, peak: float) -> None:
     name = facts.name
     if n_read == 0:
         raise BadAudio(f"{name} holds no samples")
-    if facts.format in ("FLAC", "WAV", "WAVEX", "AIFF") and n_read < promised:
-        seconds = promised / facts.sample_rate
-        raise BadAudio(f"{name} is cut off: {facts.duration_s:.2f} s of {seconds:.2f} s can be read")
+    if facts.format in COUNTED:
+        check_whole(path, name, n_read / facts.sample_rate, promised / facts.sample_rate)
     if facts.duration_s < SHORTEST:
         raise BadAudio(f"{name} lasts {facts.duration_s:.3f} s, less than {SHORTEST} s")
     if peak < SILENT:
