@@ -70,6 +70,8 @@ def bad_file(tmp_path, kind):
         soundfile.write(path, np.zeros(RATE), RATE)
     elif kind == "opposed channels":
         soundfile.write(path, np.stack([clip(), -clip()], axis=1), RATE)
+    elif kind == "one sample a second":
+        soundfile.write(path, clip(seconds=2.0), 1)
     elif kind == "no samples":
         soundfile.write(path, np.zeros(0), RATE)
     return path
@@ -88,6 +90,7 @@ def bad_file(tmp_path, kind):
         ("silent", "is silent"),
         ("opposed channels", "silent once its 2 channels are averaged"),
         ("no samples", "holds no samples"),
+        ("one sample a second", "claims a sample rate of 1 Hz"),
         ("absent", "is not there"),
     ],
 )

@@ -20,7 +20,7 @@ from helpers.demo.detector import load_detector
 
 N_FILES = int(os.environ.get("DEMO_FUZZ", 240))
 HUNG = 120  # seconds for one file; a second of audio takes milliseconds
-FLOOD = 500  # MB of growth; the largest of the sound files is 96 kB
+FLOOD = 300  # MB of growth; the largest of the sound files is 96 kB
 
 
 @pytest.fixture(autouse=True)

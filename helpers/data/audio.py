@@ -14,6 +14,7 @@ from helpers.data.errors import BadAudio
 
 SAMPLE_RATE = 16_000  # Hz, everywhere in the suite
 SHORTEST = 0.1  # seconds
+RATES = (4_000, 768_000)  # Hz; what lies outside is a header that lies, and resampling it would fill the memory
 SILENT = 1e-4  # peak, -80 dBFS
 COUNTED = ("FLAC", "WAV", "WAVEX", "RF64", "AIFF", "AU")  # formats whose header says how many samples follow
 
@@ -21,11 +22,12 @@ COUNTED = ("FLAC", "WAV", "WAVEX", "RF64", "AIFF", "AU")  # formats whose header
 def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     """The whole file -> float32 (samples,), channels averaged, resampled by soxr where its rate differs.
 
-    Raises BadAudio with one sentence where it cannot be read, is cut off, empty, silent, shorter than 0.1 s, or
-    holds NaN or infinity.
+    Raises BadAudio with one sentence where it cannot be read, is cut off, empty, silent, shorter than 0.1 s, claims an
+    impossible sample rate, or holds NaN or infinity.
     """
     name = os.path.basename(path)
     wave, own_rate = _decode(path, name)
+    check_rate(name, own_rate)
     n_channels = wave.shape[1]
     wave = wave[:, 0] if n_channels == 1 else wave.mean(axis=1)
     if not np.isfinite(wave).all():
@@ -54,6 +56,12 @@ def _decode(path: str | Path, name: str) -> tuple[np.ndarray, int]:
     if counted:
         check_whole(path, name, len(wave) / own_rate, promised / own_rate)
     return wave, own_rate
+
+
+def check_rate(name: str, rate: int) -> None:
+    """BadAudio for a sample rate that no recording has."""
+    if not RATES[0] <= rate <= RATES[1]:
+        raise BadAudio(f"{name} claims a sample rate of {rate:,} Hz: no recording has that")
 
 
 def check_whole(path: str | Path, name: str, seconds: float, opened_as: float) -> None:

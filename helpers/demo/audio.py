@@ -11,13 +11,12 @@ import numpy as np
 import soundfile
 import soxr
 
-from helpers.data.audio import COUNTED, SAMPLE_RATE, SHORTEST, SILENT, check_whole
+from helpers.data.audio import COUNTED, SAMPLE_RATE, SHORTEST, SILENT, check_rate, check_whole
 from helpers.data.errors import BadAudio
 
 BLOCK_SAMPLES = 1 << 19  # numbers read at a time, over all channels: 2 MB
 HELD_SECONDS = 120  # below this a recording is resampled in one piece, exactly as for training
 HELD_SAMPLES = HELD_SECONDS * 48_000
-RATES = (4_000, 768_000)  # Hz; what lies outside is a header that lies
 LONGEST_SECONDS = 6 * 3600.0
 LOUDEST = 1e6  # full scale is 1; whole numbers kept as floats reach 32,768; what lies beyond is damage
 
@@ -60,8 +59,7 @@ def read_blocks(
     resampler: _Resampler | None = None
     with _open(path, facts.name) as opened:
         facts.sample_rate, facts.channels, facts.format = opened.samplerate, opened.channels, opened.format
-        if not RATES[0] <= facts.sample_rate <= RATES[1]:
-            raise BadAudio(f"{facts.name} claims {facts.sample_rate} samples a second: no recording has that many")
+        check_rate(facts.name, facts.sample_rate)
         promised = opened.frames
         for raw in _raw_blocks(opened, facts.name):
             if not np.isfinite(raw).all():
