@@ -180,7 +180,10 @@ class Run:
         return figure
 
     def finish(self, complete: bool = True, **sections: Any) -> dict[str, Any]:
-        """Write metrics.json, last and by rename. `sections`: model, features, data, metrics, model_info, timing, notes."""
+        """Write metrics.json, last and by rename. `sections`: model, features, data, metrics, model_info, timing, notes.
+
+        The checkpoint of a complete run goes: it is three times the weights, and nothing goes on from it.
+        """
         import numpy as np
 
         record: dict[str, Any] = {
@@ -203,6 +206,8 @@ class Run:
             **sections.get("environment", {}),
         }
         write_json(self.path("metrics.json"), record)
+        if complete:  # after metrics.json: killed in between, the run is complete and has a file too many
+            (self.folder / "last.pt").unlink(missing_ok=True)
         self.__dict__.pop("metrics", None)
         return record
 

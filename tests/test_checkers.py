@@ -1,5 +1,8 @@
 """Ruff and mypy over helpers, and what must never be committed."""
 
+import ast
+import functools
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -46,6 +49,50 @@ def test_a_stage_imports_only_from_stages_above_it():
             if used in order and order.index(used) > order.index(stage):
                 wrong.append(f"{path.relative_to(PROJECT)} imports {used}")
     assert not wrong
+
+
+def modules_of(path):
+    """Top-level modules that a file imports, wherever in the file it does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found - sys.stdlib_module_names
+
+
+def named_in(requirements):
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    return {match[0].lower().replace("_", "-") for match in (re.match(r"[A-Za-z][\w.-]*", line) for line in lines) if match}
+
+
+@functools.cache
+def packages_by_module():
+    return importlib.metadata.packages_distributions()
+
+
+def unnamed_imports(folder, named):
+    packages = packages_by_module()
+    missing = set()
+    for path in folder.rglob("*.py"):
+        # google.colab is part of Colab and can be had nowhere else; the corpus builder has requirements of its own.
+        for module in modules_of(path) - {"helpers", "google"} if "starter" not in path.parts else ():
+            owners = {name.lower().replace("_", "-") for name in packages.get(module, [module])}
+            if not owners & named:
+                missing.add(f"{path.relative_to(folder)} imports {module}")
+    return missing
+
+
+def test_every_package_that_helpers_imports_is_in_requirements():
+    assert not unnamed_imports(PROJECT / "helpers", named_in(PROJECT / "requirements.txt"))
+
+
+def test_an_import_that_requirements_do_not_name_is_found(tmp_path):
+    (tmp_path / "requirements.txt").write_text("# numpy\nPyYAML>=6  # psutil\n")
+    (tmp_path / "module.py").write_text("import os, yaml\n\ndef late():\n    from psutil import Process\n    import numpy.linalg\n")
+    found = unnamed_imports(tmp_path, named_in(tmp_path / "requirements.txt"))
+    assert found == {"module.py imports psutil", "module.py imports numpy"}
 
 
 def test_large_files_are_the_corpus_and_the_shipped_detector_alone():

@@ -53,6 +53,9 @@ def bad_file(tmp_path, kind):
     if kind == "truncated":
         path = write_clip(tmp_path / "x.flac", seconds=3)
         path.write_bytes(path.read_bytes()[:40_000])
+    elif kind == "truncated wav":
+        write_clip(path, seconds=3)
+        path.write_bytes(path.read_bytes()[:40_000])
     elif kind == "zero bytes":
         path.write_bytes(b"")
     elif kind == "text":
@@ -67,6 +70,8 @@ def bad_file(tmp_path, kind):
         soundfile.write(path, np.zeros(RATE), RATE)
     elif kind == "opposed channels":
         soundfile.write(path, np.stack([clip(), -clip()], axis=1), RATE)
+    elif kind == "one sample a second":
+        soundfile.write(path, clip(seconds=2.0), 1)
     elif kind == "no samples":
         soundfile.write(path, np.zeros(0), RATE)
     return path
@@ -76,6 +81,7 @@ def bad_file(tmp_path, kind):
     ("kind", "reason"),
     [
         ("truncated", "cut off|cannot be read"),
+        ("truncated wav", "cut off: 1.25 s of 3.00 s"),
         ("zero bytes", "is empty"),
         ("text", "cannot be read as audio"),
         ("nan", "holds NaN"),
@@ -84,6 +90,7 @@ def bad_file(tmp_path, kind):
         ("silent", "is silent"),
         ("opposed channels", "silent once its 2 channels are averaged"),
         ("no samples", "holds no samples"),
+        ("one sample a second", "claims a sample rate of 1 Hz"),
         ("absent", "is not there"),
     ],
 )
@@ -92,6 +99,55 @@ def test_bad_files_are_refused_with_their_reason(tmp_path, kind, reason):
     with pytest.raises(BadAudio, match=reason) as caught:
         read_audio(path)
     assert path.name in str(caught.value)
+
+
+UNCOMPRESSED = [
+    ("WAV", "PCM_16", "FILE"), ("WAV", "PCM_16", "BIG"), ("WAV", "FLOAT", "FILE"), ("WAV", "IMA_ADPCM", "FILE"),
+    ("WAVEX", "PCM_24", "FILE"), ("RF64", "PCM_16", "FILE"), ("AIFF", "PCM_16", "FILE"), ("AU", "PCM_16", "FILE"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "subtype", "endian"), UNCOMPRESSED)
+def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path, form, subtype, endian):
+    path, wave = tmp_path / "cut.snd", clip(seconds=2.0)
+    soundfile.write(path, wave, RATE, format=form, subtype=subtype, endian=endian)
+    assert len(read_audio(path)) == pytest.approx(2 * RATE, abs=1024)  # ADPCM fills its last block
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 3 // 4])
+    with pytest.raises(BadAudio, match=r"cut.snd is cut off: 1\.[45]\d s of (1\.9|2\.0)\d s can be read"):
+        read_audio(path)
+
+
+def test_a_stream_of_unknown_length_is_read_to_its_end(tmp_path):
+    wave = clip(seconds=1.0)
+    path = tmp_path / "piped.wav"
+    soundfile.write(path, wave, RATE, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    for size in (b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\xf0\xff\x7f"):  # as programs write into a pipe
+        content[40:44] = size
+        path.write_bytes(content)
+        assert len(read_audio(path)) == RATE
+
+
+def test_a_writer_that_counts_its_own_header_is_forgiven(tmp_path):
+    path = tmp_path / "sloppy.wav"
+    soundfile.write(path, clip(seconds=1.0), RATE, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[40:44] = (2 * RATE + 44).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert len(read_audio(path)) == RATE
+
+
+def test_chunks_around_the_samples_do_not_count(tmp_path):
+    path = tmp_path / "tagged.wav"
+    soundfile.write(path, clip(seconds=1.0), RATE, subtype="PCM_16")
+    content = path.read_bytes()
+    tag = b"LIST" + (7).to_bytes(4, "little") + b"INFOxyz\x00"  # an odd length, padded
+    path.write_bytes(content[:36] + tag + content[36:] + tag)
+    assert len(read_audio(path)) == RATE
+    path.write_bytes((content[:36] + tag + content[36:])[:20_000])
+    with pytest.raises(BadAudio, match="cut off: 0.62 s of 1.00 s"):
+        read_audio(path)
 
 
 def test_resampling_is_reported(tmp_path):

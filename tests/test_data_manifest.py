@@ -41,7 +41,16 @@ def test_counts_are_the_published_ones():
     la = get_entry("asvspoof2019_la").counts
     assert sum(la["train"].values()) == 25_380 and sum(la["dev"].values()) == 24_844
     assert sum(la["eval"].values()) == 71_237
-    assert get_entry("for_norm").counts == {"eval": {"bonafide": 2264, "spoof": 2370}}
+    assert get_entry("for_norm").counts["eval"] == {"bonafide": 2264, "spoof": 2370}
+    # Replay: every speaker of the 20, 20 and 67 said the same number of sentences; every setting is used equally often.
+    replay = get_entry("asvspoof2019_pa").counts
+    assert {replay[split]["bonafide"] / n for split, n in (("train", 20), ("dev", 20), ("eval", 67))} == {270}
+    assert all(replay[split]["spoof"] % (27 * 9) == 0 for split in replay)
+    # Two counts of Fake-or-Real from different hands: by split, and over all.
+    for name, total in (("for_norm", (34605, 34695)), ("for_2sec", (8935, 8935))):
+        counts = get_entry(name).counts.values()
+        assert tuple(sum(of[label] for of in counts) for label in ("bonafide", "spoof")) == total
+    assert get_entry("for_combined").counts == {}  # nothing inherited from for_original
 
 
 def test_entry_of_four_lines_is_enough(tmp_path):

@@ -192,7 +192,7 @@ def test_refusals_are_sentences(tmp_path):
         "silent.wav": (lambda path: write(path, np.zeros(16_000)), "is silent"),
         "blink.wav": (lambda path: write(path, np.ones(200)), "less than 0.1 s"),
         "nan.wav": (lambda path: write(path, np.full(16_000, np.nan), subtype="FLOAT"), "NaN"),
-        "slow.wav": (lambda path: write(path, np.ones(2_000) * 0.1, rate=100), "claims 100 samples"),
+        "slow.wav": (lambda path: write(path, np.ones(2_000) * 0.1, rate=100), "claims a sample rate of 100 Hz"),
     }
     for name, (make, words) in cases.items():
         make(tmp_path / name)

@@ -1,6 +1,8 @@
 """Colab without Colab: a stand-in for google.colab, its folders, and the set-up cell on a bare machine."""
 
+import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -121,7 +123,16 @@ def test_bare_notebook_fetches_the_project(tmp_path):
     assert len(list(content.iterdir())) == 1
 
 
-SNAKEMAKE = os.environ.get("SNAKEMAKE") or shutil.which("snakemake")
+def test_every_name_that_the_readme_imports_is_there():
+    lines = re.findall(r"^    from (helpers[.\w]*) import (.+?)(?:  #.*)?$", (PROJECT / "README.md").read_text(), re.M)
+    assert {home for home, _ in lines} >= {"helpers.execution.setup", "helpers.execution.colab"}
+    for home, names in lines:
+        for name in names.split(", "):
+            assert hasattr(importlib.import_module(home), name), f"{home} has no {name}"
+
+
+BESIDE = Path(sys.executable).with_name("snakemake")  # `python -m pytest` does not put its folder on the PATH
+SNAKEMAKE = os.environ.get("SNAKEMAKE") or shutil.which("snakemake") or (str(BESIDE) if BESIDE.is_file() else None)
 
 
 @pytest.mark.skipif(not SNAKEMAKE, reason="snakemake is not installed (pip install snakemake, or name it in SNAKEMAKE)")

@@ -296,35 +296,35 @@ def wait_for_epoch(runner, runs):
     wait_for(lambda: epochs_saved(runs) > before or runner.poll() is not None, seconds=60)
 
 
+VICTIMS = [("kernel", True), ("kernel", False), ("papermill", True), ("papermill", False), ("runner", True), ("runner", False)]
+
+
 def test_killed_at_random_moments_it_ends_with_the_same_scores(project, finished, monkeypatch, capsys):
-    """kill -9 of runner, papermill or kernel, again and again in one training. HELPERS_KILLS=20 for the long form."""
+    """kill -9 of kernel, papermill or runner, within the training or at any moment of the start, again and again in one
+    training. HELPERS_KILLS=20 for the long form."""
     runs = finished[0]
     monkeypatch.setenv("HELPERS_RUNS", str(runs))
-    n_kills, chance, table = int(os.environ.get("HELPERS_KILLS", "5")), random.Random(7), []
+    n_kills, chance, table = int(os.environ.get("HELPERS_KILLS", len(VICTIMS))), random.Random(7), []
     n_epochs = 4 * n_kills
     arguments = ["--notebooks", "10", "--models", "tiny", "--seeds", "70"]
     arguments += ["-p", "pause", "0.2", "-p", "epochs", n_epochs]
     for number in range(n_kills):
-        kind = ["kernel", "papermill", "runner"][number // 2 % 3]
+        kind, in_training = VICTIMS[number % len(VICTIMS)]
         runner = start(project, *arguments)
-        delay = chance.uniform(0, 2)
-        if number % 2 == 0:  # every other kill strikes inside the training, the others at any moment of the start
+        if in_training:
             wait_for_epoch(runner, runs)
-            delay /= 4
+        else:
+            wait_for(lambda kind=kind, runner=runner: victim(runs, runner, kind))
+        delay = chance.uniform(0, 0.5 if in_training or kind != "runner" else 2)
         time.sleep(delay)
         prey = victim(runs, runner, kind)
-        if prey is None:
-            kind, prey = "runner", psutil.Process(runner.pid)
-        try:
-            prey.kill()
-        except psutil.NoSuchProcess:
-            kind = "nobody: it had ended"
+        prey.kill()
+        printed = runner.communicate(timeout=60)[0]
+        said = [line.strip() for line in printed.splitlines() if "killed" in line]
         if kind in ("kernel", "papermill"):
-            assert "killed" in runner.communicate(timeout=60)[0]
-        else:
-            runner.communicate(timeout=60)
+            assert said, printed
         folder = next(runs.glob("10_train_tiny-all-70-*"), None)
-        table.append((number + 1, kind, f"{delay:.2f} s", epochs_saved(runs)))
+        table.append((kind, "an epoch" if in_training else "the start", f"{delay:.2f} s", epochs_saved(runs), *said[:1]))
         assert folder is None or not (folder / "metrics.json").exists(), "a killed run was taken for a finished one"
     helpers(project, "run", *arguments)
     folders = list(runs.glob("10_train_tiny-all-70-*"))
@@ -334,8 +334,10 @@ def test_killed_at_random_moments_it_ends_with_the_same_scores(project, finished
     assert score_of(folders[0]) == pytest.approx(expected_value(epochs=n_epochs, seed=70), rel=1e-6)
     assert not marked(runs)
     with capsys.disabled():
-        print("\n  faults tried in notebooks:", ", ".join(name for name, _ in FAULTS_TRIED) or "none in this selection")
-        print("  kill -9 of     after   epochs saved")
-        for number, kind, delay, epochs in table:
-            print(f"  {number:>2} {kind:<10} {delay:>7}   {epochs}")
-        print(f"  rerun: complete, {len(history)} epochs, scores as uninterrupted")
+        print("\n  fault in a notebook   the runner said")
+        for name, said in FAULTS_TRIED:
+            print(f"  {name:<19}   {said[:100]}")
+        print("  kill -9 of   in         after    epochs saved   the runner said")
+        for kind, moment, delay, epochs, *said in table:
+            print(f"  {kind:<10}   {moment:<9}  {delay:>6}   {epochs:>12}   {''.join(said)[:80]}".rstrip())
+        print(f"  rerun: complete, {len(history)} epochs, each once, scores as uninterrupted")

@@ -181,20 +181,23 @@ def test_bad_files_are_left_out_with_their_reason(tmp_path: Path) -> None:
     soundfile.write(rows["path"][3], np.zeros(16000), 16000)
     soundfile.write(rows["path"][20], np.full(800, 0.1), 16000)
     Path(rows["path"][21]).write_bytes(b"")
+    cut = Path(rows["path"][22])
+    soundfile.write(cut, np.full(16000, 0.1), 16000, format="WAV")  # a WAV, whatever its name says
+    cut.write_bytes(cut.read_bytes()[:20_000])
     Path(rows["path"][39]).unlink()
-    cache = build_cache(rows, SMALL, tmp_path / "cache", max_rejected=0.1)
-    assert cache.rejected["utterance"].tolist() == ["U_0003", "U_0020", "U_0021", "U_0039"]
-    words = ["is silent", "less than 0.1 s", "is empty", "is not there"]
+    cache = build_cache(rows, SMALL, tmp_path / "cache", max_rejected=0.125)
+    assert cache.rejected["utterance"].tolist() == ["U_0003", "U_0020", "U_0021", "U_0022", "U_0039"]
+    words = ["is silent", "less than 0.1 s", "is empty", "is cut off: 0.62 s of 1.00 s", "is not there"]
     assert all(word in reason for word, reason in zip(words, cache.rejected["reason"], strict=True))
-    assert len(cache) == 36
-    for row, name in ((3, "U_0004"), (35, "U_0038")):
+    assert len(cache) == 35
+    for row, name in ((3, "U_0004"), (34, "U_0038")):
         assert cache.table["utterance"][row] == name
         wave = fit_length(read_audio(cache.table["path"][row]), SMALL.n_samples)
         expected = compute(torch.from_numpy(wave)[None], SMALL)[0].half().numpy()
         np.testing.assert_allclose(cache.read([row])[0], expected, atol=0.02)
     pd.testing.assert_frame_equal(open_cache(cache.folder).rejected, cache.rejected)
     # The same folder, asked for with more rigour.
-    with pytest.raises(ValueError, match="4 of 40 clips"):
+    with pytest.raises(ValueError, match="5 of 40 clips"):
         build_cache(rows, SMALL, tmp_path / "cache")
 
 

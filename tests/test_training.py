@@ -99,6 +99,16 @@ def test_killed_training_goes_on_with_the_same_scores(cache, tmp_path):
     np.testing.assert_allclose(resumed.scores["score"], whole.scores["score"], rtol=0, atol=1e-6)
 
 
+def test_a_run_keeps_its_checkpoint_until_it_is_complete(cache, tmp_path):
+    trained, run = train(cache, tmp_path, epochs=2, max_minutes=1e-9)
+    assert not trained.complete and run.finish(complete=False)["complete"] is False
+    assert (run.folder / "last.pt").is_file()
+    trained, run = train(cache, tmp_path, epochs=2)
+    assert trained.complete and (run.folder / "last.pt").is_file()  # a crash before finish() costs nothing
+    run.finish(complete=True)
+    assert not (run.folder / "last.pt").exists() and (run.folder / "best.safetensors").is_file()
+
+
 def test_two_processes_train_as_one_with_the_same_batch(cache, tmp_path):
     """DDP on two CPU processes against one process, the whole batch seen by both together; a network without
     batch statistics, so that the two must agree to rounding."""

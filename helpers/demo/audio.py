@@ -11,13 +11,12 @@ import numpy as np
 import soundfile
 import soxr
 
-from helpers.data.audio import SAMPLE_RATE, SHORTEST, SILENT
+from helpers.data.audio import COUNTED, SAMPLE_RATE, SHORTEST, SILENT, check_rate, check_whole
 from helpers.data.errors import BadAudio
 
 BLOCK_SAMPLES = 1 << 19  # numbers read at a time, over all channels: 2 MB
 HELD_SECONDS = 120  # below this a recording is resampled in one piece, exactly as for training
 HELD_SAMPLES = HELD_SECONDS * 48_000
-RATES = (4_000, 768_000)  # Hz; what lies outside is a header that lies
 LONGEST_SECONDS = 6 * 3600.0
 LOUDEST = 1e6  # full scale is 1; whole numbers kept as floats reach 32,768; what lies beyond is damage
 
@@ -60,8 +59,7 @@ def read_blocks(
     resampler: _Resampler | None = None
     with _open(path, facts.name) as opened:
         facts.sample_rate, facts.channels, facts.format = opened.samplerate, opened.channels, opened.format
-        if not RATES[0] <= facts.sample_rate <= RATES[1]:
-            raise BadAudio(f"{facts.name} claims {facts.sample_rate} samples a second: no recording has that many")
+        check_rate(facts.name, facts.sample_rate)
         promised = opened.frames
         for raw in _raw_blocks(opened, facts.name):
             if not np.isfinite(raw).all():
@@ -83,20 +81,19 @@ def read_blocks(
                 resampler = _Resampler(facts.sample_rate)
                 yield from map(resampler, held)
                 held = []
-    _judge_whole(facts, n_read, promised, peak)
+    _judge_whole(path, facts, n_read, promised, peak)
     if resampler is None:
         yield _resample(np.concatenate(held), facts.sample_rate)
     else:
         yield resampler(np.zeros(0, np.float32), last=True)
 
 
-def _judge_whole(facts: Facts, n_read: int, promised: int, peak: float) -> None:
+def _judge_whole(path: str | Path, facts: Facts, n_read: int, promised: int, peak: float) -> None:
     name = facts.name
     if n_read == 0:
         raise BadAudio(f"{name} holds no samples")
-    if facts.format in ("FLAC", "WAV", "WAVEX", "AIFF") and n_read < promised:
-        seconds = promised / facts.sample_rate
-        raise BadAudio(f"{name} is cut off: {facts.duration_s:.2f} s of {seconds:.2f} s can be read")
+    if facts.format in COUNTED:
+        check_whole(path, name, n_read / facts.sample_rate, promised / facts.sample_rate)
     if facts.duration_s < SHORTEST:
         raise BadAudio(f"{name} lasts {facts.duration_s:.3f} s, less than {SHORTEST} s")
     if peak < SILENT:

@@ -270,6 +270,9 @@ def crossed(runs: Sequence[Run]) -> str:
 def method() -> str:
     return "<h2>How these figures were made</h2>" + paragraph(
         "Higher scores mean more likely bona fide; none was flipped. EER with tied scores on one threshold; intervals are "
-        "95 % bootstrap percentiles over 1,000 resamples, of whole speakers where five or more are known. "
+        "95 % bootstrap percentiles over 1,000 resamples, of whole speakers where five or more are known; a rate of zero "
+        "has the upper end that its number of trials allows. "
         "Thresholds, calibration, fusion and the choice of a model rest on dev. "
-        "Everything here was recomputed from the scores in the run folders.", faint=True)
+        "Rates, their intervals and thresholds stand in each run's metrics.json, made from its scores.csv when it ended; "
+        "differences between models, curves, histograms and calibration were computed from scores.csv for this page. "
+        "Times, sizes and training curves are as the runs recorded them.", faint=True)

@@ -1,12 +1,7 @@
 """Colab: Drive mounted by the notebook that a person has open, and the suite run headless below it.
 
-Headless on Colab, in three cells of a notebook of your own:
-
-    !git clone --depth 1 https://github.com/OWNER/audio-deepfake-detection && pip install -q papermill
-    %cd audio-deepfake-detection
-    from helpers.execution.colab import mount_drive, save_results; mount_drive()
-    !python -m helpers run --profile full
-    save_results()
+How to run it headless there stands in README.md, "On Colab, headless": a notebook of your own mounts Drive, starts
+`python -m helpers run` and saves the results.
 
 Papermill's children see the mounted Drive, but none of them can mount it: the consent is a click in this browser tab.
 Results come back as one zip, since Drive is slow for each file and not for each byte.
