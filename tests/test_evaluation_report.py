@@ -67,6 +67,9 @@ def test_readme_table_is_written_once_and_notices_a_changed_figure(folder, runs,
     assert "new results table" in capsys.readouterr().out
     assert report.readme_agrees(readme, runs) == "" and not report.update_readme(readme, runs)
     text = readme.read_text()
+    assert text.count("| lcnn |") == 1, "two seeds of one model are one row"
+    rates = [100 * r.metrics["metrics"]["eval"]["eer"] for r in runs if r.metrics.get("model") == "lcnn"]
+    assert f"{sum(rates) / 2:.1f} ({min(rates):.1f}–{max(rates):.1f}) of 2" in text
     assert text.startswith("# Suite") and text.endswith("last line\n")
     readme.write_text(re.sub(r"(\| lcnn[^|]*\|[^|]*\| )\d", r"\g<1>9", text, count=1))
     assert "the runs say" in report.readme_agrees(readme, runs)

@@ -159,14 +159,19 @@ def differences(runs: Sequence[Run], reference: Run | None = None, rounds: int =
     return pd.DataFrame(rows, columns=columns).sort_values("difference").reset_index(drop=True)
 
 
-def seed_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """Runs that differ in nothing but the seed, as mean and range of their eval EER; one row a group of two or more."""
+def variants(runs: Sequence[Run], dataset: str | None = None) -> list[list[Run]]:
+    """The scored runs in groups that differ in nothing but the seed, lowest seed first."""
     groups: dict[str, list[Run]] = {}
-    for run in scored_runs(runs):
+    for run in scored_runs(runs, dataset):
         same = {k: v for k, v in run.parameters.items() if k not in NOT_A_VARIANT}
         groups.setdefault(repr((run.notebook, run.metrics.get("model"), sorted(same.items(), key=str))), []).append(run)
+    return [sorted(group, key=lambda run: int(run.metrics.get("seed", 0))) for group in groups.values()]
+
+
+def seed_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Runs that differ in nothing but the seed, as mean and range of their eval EER; one row a group of two or more."""
     rows = []
-    for group in groups.values():
+    for group in variants(runs):
         if len(group) > 1:
             first = group[0].metrics
             rates = over_seeds([run.metrics["metrics"]["eval"]["eer"] for run in group])

@@ -4,23 +4,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.evaluation.compare import comparison_table, datasets_of, readable
+import pandas as pd
+
+from helpers.evaluation.compare import comparison_table, datasets_of, readable, variants
+from helpers.evaluation.intervals import over_seeds
 from helpers.runs import Run, write_text
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
+def one_a_variant(runs: Sequence[Run], dataset: str) -> pd.DataFrame:
+    """The comparison table with one row for runs that differ in the seed alone: the lowest seed's, and a column for all."""
+    groups = {group[0].name: group for group in variants(runs, dataset)}
+    table = comparison_table([group[0] for group in groups.values()], dataset)
+    shown = readable(table)
+    if any(len(group) > 1 for group in groups.values()):
+        shown.insert(3, "over seeds", [_over_seeds(groups[name]) for name in table["run"]])
+    return shown
+
+
+def _over_seeds(group: Sequence[Run]) -> str:
+    rates = over_seeds([100 * run.metrics["metrics"]["eval"]["eer"] for run in group])
+    return f"{rates['mean']:.1f} ({rates['low']:.1f}–{rates['high']:.1f}) of {rates['n']}" if rates["n"] > 1 else "–"
+
+
 def readme_table(runs: Sequence[Run], dataset: str | None = None) -> str:
-    """Markdown table of the finished runs, one a line, best eval EER first; one table a data set."""
+    """Markdown table of the finished runs, one a variant, best eval EER first; one heading and table a data set."""
     parts = []
     for name in [dataset] if dataset else datasets_of(runs):
-        comparison = comparison_table(runs, name)
-        shown = readable(comparison)
-        head = f"{name}: {comparison['n_bonafide'].iloc[0]:,} bona fide and {comparison['n_spoof'].iloc[0]:,} spoofs in eval"
+        comparison, shown = comparison_table(runs, name), one_a_variant(runs, name)
+        head = f"### {name}\n\n{comparison['n_bonafide'].max():,} bona fide and {comparison['n_spoof'].max():,} spoofs in eval."
         lines = ["| " + " | ".join(shown.columns) + " |",
                  "|" + "|".join("---" if c in ("model", "features", "notes") else "--:" for c in shown.columns) + "|"]
         lines += ["| " + " | ".join(str(v).replace("|", "\\|") for v in row) + " |" for row in shown.itertuples(index=False)]
         foot = "In brackets: 95 % interval. Accuracy and macro-F1 at the threshold chosen on dev."
+        if "over seeds" in shown:
+            foot += " Over seeds: mean, lowest and highest EER; the rest of the row is the first seed's."
         if "min t-DCF*" in shown:
             foot += " \\* With the ASV constants of ASVspoof 2019 LA."
         parts.append("\n".join([head, "", *lines, "", foot]))
