@@ -22,7 +22,15 @@ def tracked():
     return [PROJECT / name for name in listed.stdout.splitlines() if (PROJECT / name).is_file()]
 
 
-@pytest.mark.parametrize("command", [["ruff", "check", "helpers", "tests"], ["mypy", "helpers"]], ids=["ruff", "mypy"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "check", "helpers", "tests"],
+        ["ruff", "check", "--isolated", "--no-cache", "--select", "F", "notebooks"],  # names: style is of the form's check
+        ["mypy", "helpers"],
+    ],
+    ids=["ruff", "ruff on notebooks", "mypy"],
+)
 def test_checker_is_content(command):
     pytest.importorskip(command[0])
     done = subprocess.run([sys.executable, "-m", *command], cwd=PROJECT, capture_output=True, text=True)

@@ -77,7 +77,8 @@ def read_off(figure: Figure) -> str:
 
 def of_axes(ax: Axes) -> str:
     """One panel in a sentence, without its full stop."""
-    drawn = "picture" if ax.images else "bars" if ax.containers else "lines" if ax.lines else "points"
+    bars = any(hasattr(held, "datavalues") for held in ax.containers)
+    drawn = "picture" if ax.images else "bars" if bars else "points" if ax.collections else "lines"
     title, x, y = ax.get_title(), ax.get_xlabel(), ax.get_ylabel()
     said = f"{title}: {drawn}" if title else drawn.capitalize()
     said += f", {y} against {x}" if x and y else f", {x or y}" if x or y else ""

@@ -32,7 +32,7 @@ LESSONS: dict[str, Lesson] = {
     "03_cache": Lesson(
         "Build log-mel, MFCC and LFCC from the Fourier transform up; hear and see a spoof",
         ("02",), "Think that a nicer picture is a better feature. Mel throws away the band in which many spoofs show.",
-        ("STFT", "Mel", "Log-mel", "MFCC", "LFCC", "Chroma", "Vocoder", "TTS", "VC", "Copy synthesis"),
+        ("STFT", "Mel", "Log-mel", "MFCC", "LFCC", "Chroma", "Vocoder", "TTS", "VC", "Copy synthesis", "Phase", "Griffin-Lim"),
     ),
     "10_train_simple_ann": Lesson(
         "Take one detector from parameters to a run folder; see that it knows no neighbourhood",
