@@ -119,9 +119,9 @@ class Answers:
         metrics = detector.metrics
         counts = metrics.get("data", {}).get("counts", {}).get("train", {})
         dev, evaluation = metrics["metrics"]["dev"], metrics["metrics"].get("eval")
-        known = f"{100 * dev['eer']:.1f} % on the systems of its dev set"
+        known = f"{100 * dev['eer']:.1f}&nbsp;% on the systems of its dev set"
         if evaluation and "eer" in evaluation:
-            known += f", {100 * evaluation['eer']:.1f} % on others that it had never met"
+            known += f", {100 * evaluation['eer']:.1f}&nbsp;% on others that it had never met"
         return (
             f'<div class="ad-limits"><p><b>{html.escape(metrics["model"])}</b> on {html.escape(metrics["features"])}, trained on '
             f'{html.escape(metrics["dataset"])}: {counts.get("bonafide", 0):,} human and {counts.get("spoof", 0):,} synthetic or converted clips. '
@@ -144,7 +144,7 @@ def _card(verdict: Verdict, example: Example | None) -> str:
     head, _, rest = verdict.sentence.partition(". ")
     truth = f'<p class="ad-truth">{html.escape(example.truth)}</p>' if example else ""
     return (
-        f'<div class="ad-card ad-{kind}" role="status"><h2>{html.escape(head)}</h2><p>{html.escape(rest)}</p>'
+        f'<div class="ad-card ad-{kind}" role="status"><h2>{html.escape(head)}</h2><p>{html.escape(rest).replace(" %", "&nbsp;%")}</p>'
         f'<p class="ad-facts">{html.escape(verdict.name)} · {verdict.duration_s:.1f} s at {verdict.sample_rate / 1000:g} kHz · '
         f"score {verdict.score:.2f}</p>{truth}</div>"
     )

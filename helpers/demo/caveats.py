@@ -145,7 +145,7 @@ class Meter:
 
     def _narrow(self, own_rate: int) -> list[Caveat]:
         if own_rate < 12_000:
-            what = f"It was stored at {own_rate} samples a second"
+            what = f"It was stored at {own_rate:,} samples a second"
         elif self.upper_band_db() < NARROW_DB:
             what = "Nothing is left above about 4 kHz"
         else:

@@ -26,7 +26,7 @@ from helpers.runs import Run, read_json
 from helpers.training.load import load_model
 
 WINDOW_SECONDS = 2.0
-BATCH = 32  # clips a pass of the network
+BATCH = 8  # clips a pass of the network; more cost memory and win no time on a CPU
 IN_ONE_PIECE_SECONDS = 130.0  # longer recordings are scored while they are read
 
 

@@ -52,7 +52,7 @@ def score_bar(operating: Operating, bonafide: np.ndarray, spoof: np.ndarray, sco
         f'<svg viewBox="0 0 100 100" preserveAspectRatio="none">{zones}{shapes}{lines}{_upright(here, "currentColor", "", 1, 3)}</svg></div>'
         f'<div class="ad-zones">{_zone_names(low, high)}</div>'
         f'<p class="ad-key"><i style="background:{ORANGE}"></i>spoofs of the dev set <i style="background:{BLUE}"></i>bona fide clips of the dev set '
-        "<b>┆</b>thresholds: 5 % of a class on the wrong side</p>"
+        "<b>┆</b>thresholds: 5&nbsp;% of a class on the wrong side</p>"
     )
 
 
@@ -164,7 +164,7 @@ def _window_bars(windows: list[Window], operating: Operating, seconds: float) ->
 def _ticks(seconds: float) -> str:
     step = next((s for s in (0.2, 0.5, 1, 2, 5, 10, 30, 60, 120) if seconds / s <= 7), 300)
     marks = np.arange(0, seconds + 1e-9, step)
-    spans = [f'<span style="left:{100 * mark / seconds:.2f}%">{_clock(mark)}</span>' for mark in marks if mark < 0.97 * seconds]
+    spans = [f'<span style="left:{100 * mark / seconds:.2f}%">{_clock(mark)}</span>' for mark in marks if mark < 0.9 * seconds]
     return f'<div class="ad-ticks">{"".join(spans)}</div>'
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 LARGEST_UPLOAD = "100mb"
+AT_ONCE = 2  # visitors served side by side; they share the cores
 KEEP_SECONDS = 300  # an upload is deleted after so long, and all of them when the page ends
 TITLE = "Is this voice real?"
 INTRO = (
@@ -52,7 +53,7 @@ def build_page(run: str | None = None, examples: bool = True, keep_seconds: int 
                     _face(gr, face_runs()[0])
             else:
                 _voice(gr, answers, runs, found, EMPTY)
-    page.queue(default_concurrency_limit=2, max_size=32)
+    page.queue(default_concurrency_limit=AT_ONCE, max_size=32)
     known = inspect.signature(page.launch).parameters
     page.launch_options = {name: value for name, value in look.items() if name in known}
     page.launch_options.update({"max_file_size": LARGEST_UPLOAD, "server_name": "127.0.0.1", "share": False, "show_error": False})
@@ -161,6 +162,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, help="7860 by default, or the next that is free")
     parser.add_argument("--share", action="store_true", help="a public address for 72 hours, over Gradio's servers")
     options = parser.parse_args(argv)
+    import torch
+
+    from helpers.environment import cpu_threads
+
+    # A clip is too little work for many threads: on busy cores they wait for each other longer than they compute.
+    torch.set_num_threads(max(1, cpu_threads() // AT_ONCE))
     try:
         page = build_page(options.run)
     except (ValueError, FileNotFoundError) as error:

@@ -61,7 +61,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"no audio files in {', '.join(options.files)}", file=sys.stderr)
         return 2
     from helpers.demo.detector import load_detector  # torch: only now
+    from helpers.environment import keep_freed_memory
 
+    keep_freed_memory()
     try:
         detector = load_detector(options.run)
     except (ValueError, FileNotFoundError) as error:
