@@ -34,7 +34,7 @@ class Lcnn(Detector):
     (rows, frames) of LFCC, log-mel or a linear-frequency log-spectrogram, any number of frames from 16 on.
     Four blocks halve both axes. Rows stay apart, because *where* in frequency a trace sits matters; frames
     are averaged (pooling="mean") or read by two residual bidirectional LSTMs and then averaged ("lstm").
-    About 60,000 parameters with the default widths and "mean".
+    About 100,000 parameters with the default widths and "mean".
     """
 
     cam_layer = "blocks.3.0"
@@ -43,7 +43,7 @@ class Lcnn(Detector):
         self,
         shape: tuple[int, ...],
         pooling: str = "mean",
-        widths: Sequence[int] = (16, 24, 32, 64),
+        widths: Sequence[int] = (24, 32, 48, 64),
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
