@@ -140,6 +140,17 @@ def test_polarity_of_dev_is_refused_or_noted_and_that_of_eval_alone_is_a_remark(
     assert "above 50 %" in summarise(eval_only, rounds=5)["eval"]["remarks"][0]
 
 
+def test_an_eer_above_half_by_chance_is_a_remark_and_no_error():
+    rng = np.random.default_rng(3)
+    table = scored(utterances(), 1.0, 0)
+    for _ in range(50):  # a network that has learnt nothing ends on the wrong side of 50 % every other time
+        table["score"] = rng.standard_normal(len(table))
+        found = summarise(table, rounds=50)["dev"]
+        if found["eer"] > 0.5:
+            break
+    assert found["eer_interval"][0] <= 0.5 < found["eer"] and "above 50 %" in found["remarks"][0]
+
+
 def test_calibration_finds_the_log_likelihood_ratio_of_two_normals():
     table = normal_table(3000, 9000, 2.0, 0)
     fitted = calibration.fit(table["score"], table["label"])

@@ -38,8 +38,8 @@ def summarise(scores: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, asv: As
 
     Thresholds are chosen on dev and applied to every split; without a dev split each split's own EER threshold
     is used and `threshold_from` says so. t-DCF appears where the attacks have ASVspoof names (A07) or `asv` is given.
-    A pooled EER above 50 % on dev (or on the only split) raises PolarityError; polarity="note" writes it into
-    `remarks` instead (for smoke runs that have hardly trained).
+    A pooled EER whose whole interval lies above 50 % on dev (or on the only split) raises PolarityError: chance
+    does not explain it. Above 50 % by chance, or with polarity="note", it is written into `remarks`.
     """
     if "split" not in scores:
         scores = scores.assign(split="eval")
@@ -50,7 +50,7 @@ def summarise(scores: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, asv: As
         table = check_scores(scores[scores["split"] == split], f"{name}, {split}")
         section = summarise_split(table, chosen, rounds, seed, asv)
         if section["eer"] > 0.5:
-            if polarity == "refuse" and split == (deciding or split):
+            if polarity == "refuse" and split == (deciding or split) and section["eer_interval"][0] > 0.5:
                 refuse_wrong_polarity(section["eer"], f"{name}, {split}")
             section["remarks"].append(f"EER {100 * section['eer']:.1f} % on {split} is above 50 %: worse than guessing")
         found[split] = section
