@@ -317,8 +317,13 @@ def test_killed_at_random_moments_it_ends_with_the_same_scores(project, finished
             wait_for(lambda kind=kind, runner=runner: victim(runs, runner, kind))
         delay = chance.uniform(0, 0.5 if in_training or kind != "runner" else 2)
         time.sleep(delay)
-        prey = victim(runs, runner, kind)
-        prey.kill()
+        try:
+            prey = victim(runs, runner, kind)
+            if prey is None:  # just gone, or just being replaced
+                kind, prey = "runner", psutil.Process(runner.pid)
+            prey.kill()
+        except psutil.NoSuchProcess:
+            kind = "nobody"
         printed = runner.communicate(timeout=60)[0]
         said = [line.strip() for line in printed.splitlines() if "killed" in line]
         if kind in ("kernel", "papermill"):
