@@ -10,7 +10,7 @@ run: $(VENV)/.ready
 	$(BIN)/python -m helpers run
 
 test: $(VENV)/.ready-tests
-	$(BIN)/python -m pytest -q tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 
 setup: $(VENV)/.ready
 
