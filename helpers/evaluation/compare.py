@@ -30,20 +30,32 @@ def datasets_of(runs: Sequence[Run]) -> list[str]:
 
 
 def labels_of(runs: Sequence[Run]) -> dict[str, str]:
-    """run name -> the shortest label that tells it apart: model, then features, then seed, then the run's hash."""
-    def parts(run: Run) -> list[str]:
-        found = run.metrics
-        return [str(found.get("model", run.notebook)), str(found.get("features", "")),
-                f"seed {found.get('seed', 0)}", run.name.rsplit("-", 1)[-1][:4]]
+    """run name -> the shortest label that tells it apart: model, then features, then the parameters that differ, then
+    seed, then the run's hash."""
+    chosen: dict[str, tuple[str, ...]] = {run.name: (str(run.metrics.get("model", run.notebook)),) for run in runs}
 
-    chosen: dict[str, tuple[str, ...]] = {run.name: (parts(run)[0],) for run in runs}
-    for level in range(1, 4):
+    def features(run: Run, _same: list[Run]) -> str:
+        return str(run.metrics.get("features", ""))
+
+    def changed(run: Run, same: list[Run]) -> str:
+        names = sorted(set().union(*(one.parameters for one in same)) - NOT_A_VARIANT - {"features", "dataset", "source"})
+        differing = [name for name in names if len({str(one.parameters.get(name)) for one in same}) > 1]
+        return " ".join(f"{name}={run.parameters.get(name, '')}" for name in differing)
+
+    def seed(run: Run, _same: list[Run]) -> str:
+        return f"seed {run.metrics.get('seed', 0)}"
+
+    def digest(run: Run, _same: list[Run]) -> str:
+        return run.name.rsplit("-", 1)[-1][:4]
+
+    for word in (features, changed, seed, digest):
         groups: dict[tuple, list[Run]] = {}
         for run in runs:
             groups.setdefault(chosen[run.name], []).append(run)
         for same in groups.values():
-            if len({parts(run)[level] for run in same}) > 1:
-                chosen |= {run.name: (*chosen[run.name], parts(run)[level]) for run in same}
+            words = {run.name: word(run, same) for run in same}
+            if len(set(words.values())) > 1:
+                chosen |= {name: (*chosen[name], said) for name, said in words.items()}
     return {name: " ".join(filter(None, words)) for name, words in chosen.items()}
 
 
@@ -65,11 +77,18 @@ def comparison_table(runs: Sequence[Run], dataset: str | None = None) -> pd.Data
             "auc": split.get("auc", np.nan), "parameters": info.get("parameters", np.nan),
             "train_seconds": timing.get("train_seconds", np.nan), "ms_per_clip": info.get("ms_per_clip", np.nan),
             "n_bonafide": split.get("n_bonafide", 0), "n_spoof": split.get("n_spoof", 0),
-            "notes": "; ".join(record.get("notes", []) + split.get("remarks", [])), "run": run.name})
+            "notes": "; ".join(_notes(run)), "run": run.name})
     if not rows:
         raise ValueError("no finished run holds figures on eval: run a training notebook first (10 to 27)")
     table = pd.DataFrame(rows)
     return table.sort_values(["dataset", "eer", "label"], kind="stable").reset_index(drop=True)
+
+
+def _notes(run: Run) -> list[str]:
+    """What the run says of itself, and where its interval holds 50 %, that too."""
+    split = run.metrics["metrics"]["eval"]
+    chance = ["not told from guessing"] if split["eer_interval"][0] <= 0.5 <= split["eer_interval"][1] else []
+    return run.metrics.get("notes", []) + split.get("remarks", []) + chance
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def det_curves(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Fi
     names = [f"{100 * tick:g}" for tick in ticks]
     ax.set_xticks(norm.ppf(ticks), names)
     ax.set_yticks(norm.ppf(ticks), names)
-    ax.legend(title="EER", loc="upper right")
+    ax.legend(title="EER", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return describe(figure, f"DET curves: misses against false alarms, a line a detector. EER: {listed(rates.items())}.")
 
 
