@@ -42,7 +42,8 @@ class Notebook:
         return self.rows or (Row(self.stem),)
 
 
-DATA = ("01_download", "02_stage", "03_cache")
+STAGED = ("01_download", "02_stage")  # enough for what may read tables or photographs, of which 03 caches nothing
+DATA = (*STAGED, "03_cache")
 # The smoke profile proves that a notebook runs and learns, on few clips, in seconds and in fp32.
 SMOKE = {"epochs": 2, "train_clips": 120, "eval_clips": 120}
 FULL = {"epochs": 40, "train_clips": 0, "eval_clips": 0}
@@ -140,7 +141,7 @@ PLAN: tuple[Notebook, ...] = (
     Notebook(
         "19_train_vgg16_svm", "VGG16 and an SVM: transfer, and the trap of grid search",
         "a support vector machine on borrowed features, in three result blocks, and what choosing on test buys", 3, 2,
-        needs=DATA, rows=(Row("vgg16_svm", "vgg16_svm"),),
+        needs=STAGED, rows=(Row("vgg16_svm", "vgg16_svm"),),
         profiles={
             "smoke": {"train_clips": 80, "eval_clips": 40, "side": 48, "rounds": 2},
             "full": {"weights": "imagenet", "pooled": False, "side": 224, "train_clips": 0, "eval_clips": 0},
@@ -193,7 +194,7 @@ PLAN: tuple[Notebook, ...] = (
     Notebook(
         "27_train_deep_voice", "DEEP-VOICE: why a random split flatters",
         "classical models on 26 averages, split at random, by speaker and by recording, with intervals", 2, 2,
-        needs=DATA,
+        needs=STAGED,
         rows=(
             Row("deep_voice_xgboost", "xgboost", {"model": "xgboost"}),
             Row("deep_voice_svm", "svm", {"model": "svm"}),
