@@ -99,6 +99,17 @@ def test_missing_recordings_stop_the_run_unless_allowed(tmp_path, manifest, caps
     assert "allowed: " in capsys.readouterr().out
 
 
+def test_what_was_allowed_once_is_allowed_until_more_is_missing(tmp_path, manifest):
+    """02 is told to go on; the notebooks after it open the same data without being told again."""
+    asvspoof(tmp_path / "in")
+    next((tmp_path / "in").rglob("LA_E_2.flac")).unlink()
+    open_dataset("asvspoof2019_la", str(tmp_path / "in"), allow_mismatch=True, manifest=manifest())
+    assert len(open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest())) == 7
+    next((tmp_path / "in").rglob("LA_E_1.flac")).unlink()
+    with pytest.raises(CountMismatch, match="2 files of the protocol are missing"):
+        open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest())
+
+
 def test_counts_are_reported_as_expected_and_found(tmp_path, manifest):
     asvspoof(tmp_path / "in")
     with pytest.raises(CountMismatch) as caught:

@@ -65,7 +65,8 @@ def open_dataset(
 
     `options` change the entry's own for this call, for instance {"split": "recording"}.
     Raises CountMismatch where files or counts differ from protocol and manifest; `allow_mismatch` keeps what is
-    there, reports the rest and goes on. Other failures are DataErrors that say what to do.
+    there, reports the rest and goes on. What was allowed once (in 02) is allowed to the notebooks after it, as long
+    as the same is lacking. Other failures are DataErrors that say what to do.
     """
     entry = get_entry(name, manifest)
     if options:
@@ -82,7 +83,7 @@ def open_dataset(
     data_folder = place.folders.data.absolute()
     root = stage(found, entry, data_folder)
     table, notes = read_table(root, entry)
-    counts, missing = check_counts(table, entry, allow_mismatch)
+    counts, missing = check_counts(table, entry, allow_mismatch, data_folder / f"{entry.name}.accepted.txt")
     table = table[table["path"] != ""] if entry.layout != "features_csv" else table
     table, more_notes = _finish(table, entry, data_folder)
     notes += more_notes
@@ -124,8 +125,10 @@ def _finish(table: pd.DataFrame, entry: Entry, data_folder: Path) -> tuple[pd.Da
     return table.astype({column: "str" for column in COLUMNS}), notes
 
 
-def check_counts(table: pd.DataFrame, entry: Entry, allow_mismatch: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Expected and found per split and class, and the trials without a file.
+def check_counts(
+    table: pd.DataFrame, entry: Entry, allow_mismatch: bool, accepted: Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Expected and found per split and class, and the trials without a file. `accepted` remembers what was allowed.
 
     Only what the manifest counts is compared; `expected` is <NA> elsewhere. Data without a split of their own are
     counted as a whole, before we split them.
@@ -152,9 +155,13 @@ def check_counts(table: pd.DataFrame, entry: Entry, allow_mismatch: bool) -> tup
     differs = counts[counts["expected"].notna() & (counts["expected"] != counts["found"])]
     if len(differs) or len(missing):
         words = _difference(entry, differs, missing)
-        if not allow_mismatch or here.empty:
+        before = accepted.is_file() and accepted.read_text(encoding="utf-8") == words
+        if not (allow_mismatch or before) or here.empty:
             raise CountMismatch(words + ". Complete the data, or set allow_mismatch to go on with what is there")
         print("allowed: " + words)
+        if not before:
+            accepted.parent.mkdir(parents=True, exist_ok=True)
+            accepted.write_text(words, encoding="utf-8")
     return counts, missing
 
 
