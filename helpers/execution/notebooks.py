@@ -67,7 +67,7 @@ def header_source(notebook: Notebook, plan: tuple[Notebook, ...] | None = None) 
     needs = ", ".join(f"[{stem}]({stem}.ipynb)" for stem in notebook.needs) or "nothing"
     if notebook.reads_runs:
         needs += " and at least one trained detector"
-    cost = f"{minutes(notebook.minutes_cpu)} on two cores, {minutes(notebook.minutes_gpu)} on a T4"
+    cost = f"{minutes(notebook.minutes_cpu)} on two cores, {minutes(notebook.minutes_gpu)} on a T4 (estimated)"
     terms = lessons.links(notebook.stem)
     return "\n".join(
         [
@@ -88,7 +88,7 @@ def header_source(notebook: Notebook, plan: tuple[Notebook, ...] | None = None) 
 def table_of_notebooks(plan: tuple[Notebook, ...] | None = None) -> str:
     """The README's table, one line a notebook of the plan."""
     plan = plans.PLAN if plan is None else plan
-    lines = ["| notebook | makes | two cores | T4 | device |", "|---|---|---|---|---|"]
+    lines = ["| notebook | makes | two cores | T4 (estimated) | device |", "|---|---|---|---|---|"]
     for entry in plan:
         link = f"[{entry.stem}](notebooks/{entry.stem}.ipynb)"
         star = " ★" if entry.core else ""

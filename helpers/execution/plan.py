@@ -27,8 +27,8 @@ class Notebook:
     stem: str
     title: str
     makes: str
-    minutes_cpu: float  # demo profile, two cores
-    minutes_gpu: float  # demo profile, one T4
+    minutes_cpu: float  # demo profile, measured on two cores
+    minutes_gpu: float  # demo profile, estimated for one T4
     needs: tuple[str, ...] = ()  # must have succeeded
     rows: tuple[Row, ...] = ()  # () is one row, named as the notebook
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -58,7 +58,7 @@ HEAVY_SMOKE = {"epochs": 1, "batch_size": 6, "train_clips": 12, "eval_clips": 12
 PLAN: tuple[Notebook, ...] = (
     Notebook(
         "01_download", "Download",
-        "the data set as it came, with its licence, its consent page and its checksum", 0.3, 0.3,
+        "the data set as it came, with its licence, its consent page and its checksum", 0.1, 0.1,
         device="cpu", core=True,
     ),
     Notebook(
@@ -68,12 +68,12 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "03_cache", "Features",
-        "the feature cache, and pictures and sounds of what a spoof gives away", 2, 2,
+        "the feature cache, and pictures and sounds of what a spoof gives away", 1.3, 1.3,
         needs=("01_download", "02_stage"), device="cpu", core=True,
     ),
     Notebook(
         "10_train_simple_ann", "A fully connected network",
-        "a detector that sees each log-mel picture as one long vector", 2, 1, needs=DATA,
+        "a detector that sees each log-mel picture as one long vector", 0.8, 0.8, needs=DATA,
         rows=(Row("simple_ann", "simple_ann"),), profiles=TRAINING,
     ),
     Notebook(
@@ -83,7 +83,7 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "12_train_resnet50", "ResNet50: depth and residuals",
-        "a detector with an image network, on log-mel or on pictures of waveform and spectrogram", 4, 2,
+        "a detector with an image network, on log-mel or on pictures of waveform and spectrogram", 1.1, 1.1,
         needs=DATA,
         rows=(
             Row("resnet50", "resnet50", {"features": "logmel"}),
@@ -95,13 +95,13 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "13_train_resnet50_lstm", "ResNet50 and an LSTM: time",
-        "a detector that reads the picture's columns as a sequence, and a test whether it uses their order", 3, 2,
+        "a detector that reads the picture's columns as a sequence, and a test whether it uses their order", 1, 1,
         needs=DATA, rows=(Row("resnet50_lstm", "resnet50_lstm"),),
         profiles={"smoke": HEAVY_SMOKE, "full": {**FULL, "weights": "imagenet"}}, device="gpu advised",
     ),
     Notebook(
         "14_train_resnet101", "Deeper: ResNet101 and ResNet200",
-        "two deeper detectors, what depth costs, and what freezing layers means", 3, 3, needs=DATA,
+        "two deeper detectors, what depth costs, and what freezing layers means", 1.5, 1.5, needs=DATA,
         rows=(
             Row("resnet101", "resnet101", {"model": "resnet101"}),
             Row("resnet200d", "resnet200d", {"model": "resnet200d"}),
@@ -110,12 +110,12 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "15_train_cnn", "A plain CNN: the baseline",
-        "a detector of three convolutions on mel spectrograms, and what macro-F1 says of it", 2, 1, needs=DATA,
+        "a detector of three convolutions on mel spectrograms, and what macro-F1 says of it", 1, 1, needs=DATA,
         rows=(Row("cnn", "cnn"),), profiles=TRAINING,
     ),
     Notebook(
         "16_train_vgg_like", "A VGG-like network: a rare class and mirrored pictures",
-        "a detector on pictures of spectrograms, four remedies for imbalance, accuracy per attack", 3, 1, needs=DATA,
+        "a detector on pictures of spectrograms, four remedies for imbalance, accuracy per attack", 2, 1, needs=DATA,
         rows=(
             Row("vgg_like", "vgg_like"),
             Row("vgg_like_oversample", "vgg_like", {"balance": "oversample", "augment": "flip+affine"}),
@@ -129,13 +129,13 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "17_train_custom_cnn", "A custom CNN: another corpus, another detector",
-        "a detector built for one corpus, heard again through a telephone and in a room", 3, 1, needs=DATA,
+        "a detector built for one corpus, heard again through a telephone and in a room", 2, 1, needs=DATA,
         rows=(Row("custom_cnn", "custom_cnn"),),
         profiles={"smoke": {**SMOKE, "probe_clips": 40}, "full": {**FULL, "probe_clips": 0}},
     ),
     Notebook(
         "18_train_dnn", "A network on hand-made features",
-        "a detector with three inputs, and on which of them it rests", 2, 1, needs=DATA,
+        "a detector with three inputs, and on which of them it rests", 1, 1, needs=DATA,
         rows=(Row("dnn", "dnn"),), profiles=TRAINING,
     ),
     Notebook(
@@ -149,30 +149,30 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "20_train_lfcc_gmm", "LFCC and two Gaussian mixtures",
-        "the official baseline: one generative model a class", 2, 2, needs=DATA,
+        "the official baseline: one generative model a class", 0.6, 0.6, needs=DATA,
         rows=(Row("lfcc_gmm", "lfcc_gmm"),),
         profiles=CLASSICAL,
         device="cpu", core=True,
     ),
     Notebook(
         "21_train_lcnn", "A light CNN",
-        "a detector with max-feature-map activations, the strongest of the small ones", 4, 1, needs=DATA,
+        "a detector with max-feature-map activations, the strongest of the small ones", 5, 1, needs=DATA,
         rows=(Row("lcnn", "lcnn"),), profiles=TRAINING, core=True,
     ),
     Notebook(
         "22_train_rawnet2", "RawNet2: from the waveform",
-        "a detector on raw samples, and what its first filters let through", 3, 2, needs=DATA,
+        "a detector on raw samples, and what its first filters let through", 2, 2, needs=DATA,
         rows=(Row("rawnet2", "rawnet2"),), profiles={"smoke": HEAVY_SMOKE, "full": FULL}, device="gpu advised",
     ),
     Notebook(
         "23_train_aasist", "AASIST: attention on graphs",
-        "a detector with few parameters and a high price per clip, and the published weights on official clips", 3, 3,
+        "a detector with few parameters and a high price per clip, and the published weights on official clips", 2, 2,
         needs=DATA, rows=(Row("aasist", "aasist"),), profiles={"smoke": HEAVY_SMOKE, "full": FULL},
         device="gpu advised",
     ),
     Notebook(
         "24_train_ssl", "A self-supervised front end",
-        "a detector on representations of a large speech model, or of an untrained toy of its shape", 3, 4, needs=DATA,
+        "a detector on representations of a large speech model, or of an untrained toy of its shape", 0.9, 0.9, needs=DATA,
         rows=(Row("ssl", "ssl"),),
         profiles={
             "smoke": {**HEAVY_SMOKE, "train_clips": 48, "eval_clips": 40},
@@ -182,18 +182,18 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "25_fuse", "Fusion and calibration",
-        "scores that mean odds, and one detector out of several, fitted on dev", 1, 1, needs=DATA,
+        "scores that mean odds, and one detector out of several, fitted on dev", 0.3, 0.3, needs=DATA,
         rows=(Row("fusion", "fusion"),), profiles={"smoke": {"rounds": 100}, "full": {}}, device="cpu",
         reads_runs=True,
     ),
     Notebook(
         "26_train_small", "Small: errors per millisecond",
-        "a detector with a budget of milliseconds, beside what all others cost", 4, 1, needs=DATA,
+        "a detector with a budget of milliseconds, beside what all others cost", 3, 1, needs=DATA,
         rows=(Row("small", "small"),), profiles=TRAINING,
     ),
     Notebook(
         "27_train_deep_voice", "DEEP-VOICE: why a random split flatters",
-        "classical models on 26 averages, split at random, by speaker and by recording, with intervals", 2, 2,
+        "classical models on 26 averages, split at random, by speaker and by recording, with intervals", 1.2, 1.2,
         needs=STAGED,
         rows=(
             Row("deep_voice_xgboost", "xgboost", {"model": "xgboost"}),
@@ -205,12 +205,12 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "90_compare", "Compare",
-        "the table of all detectors with intervals, per attack, and the audit for shortcuts", 1, 1,
+        "the table of all detectors with intervals, per attack, and the audit for shortcuts", 0.7, 0.7,
         needs=("02_stage",), device="cpu", core=True, reads_runs=True,
     ),
     Notebook(
         "91_demo", "Demo",
-        "a verdict on one recording, and a web page that gives it", 1, 1, needs=("02_stage",), device="cpu",
+        "a verdict on one recording, and a web page that gives it", 0.4, 0.4, needs=("02_stage",), device="cpu",
         reads_runs=True,
     ),
 )
