@@ -35,7 +35,7 @@ COUNTS = [
     ("resnet101", LOGMEL, {"weights": "none"}, 44_549_160 - 2_049_000 - 2 * 64 * 49 + 2049),
     ("resnet200d", LOGMEL, {"weights": "none"}, 62_645_537),
     ("resnet50_lstm", LOGMEL, {"weights": "none"}, 23_501_760 + 4 * 128 * (2048 + 128 + 2) + 129),
-    ("lcnn", (257, 401), {}, 59_457),
+    ("lcnn", (257, 401), {}, 98_897),
     ("small", (257, 401), {}, 57_777),
     ("rawnet2", WAVE, {}, 12_837_377),
     ("aasist", WAVE, {}, 297_866),
