@@ -13,14 +13,15 @@ from helpers.runs import Run, write_text
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
-def one_a_variant(runs: Sequence[Run], dataset: str) -> pd.DataFrame:
-    """The comparison table with one row for runs that differ in the seed alone: the lowest seed's, and a column for all."""
+def one_a_variant(runs: Sequence[Run], dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The comparison table with one row for runs that differ in the seed alone, the lowest seed's; and as text, with a
+    column for all seeds."""
     groups = {group[0].name: group for group in variants(runs, dataset)}
     table = comparison_table([group[0] for group in groups.values()], dataset)
     shown = readable(table)
     if any(len(group) > 1 for group in groups.values()):
         shown.insert(3, "over seeds", [_over_seeds(groups[name]) for name in table["run"]])
-    return shown
+    return table, shown
 
 
 def _over_seeds(group: Sequence[Run]) -> str:
@@ -32,7 +33,7 @@ def readme_table(runs: Sequence[Run], dataset: str | None = None) -> str:
     """Markdown table of the finished runs, one a variant, best eval EER first; one heading and table a data set."""
     parts = []
     for name in [dataset] if dataset else datasets_of(runs):
-        comparison, shown = comparison_table(runs, name), one_a_variant(runs, name)
+        comparison, shown = one_a_variant(runs, name)
         head = f"### {name}\n\n{comparison['n_bonafide'].max():,} bona fide and {comparison['n_spoof'].max():,} spoofs in eval."
         lines = ["| " + " | ".join(shown.columns) + " |",
                  "|" + "|".join("---" if c in ("model", "features", "notes") else "--:" for c in shown.columns) + "|"]
