@@ -18,6 +18,7 @@ from helpers.data.segments import cut_recordings
 from helpers.data.sources import Source, find_source
 from helpers.data.splits import add_split
 from helpers.data.staging import stage
+from helpers.runs import write_text
 
 if TYPE_CHECKING:
     from helpers.environment import Place
@@ -160,8 +161,7 @@ def check_counts(
             raise CountMismatch(words + ". Complete the data, or set allow_mismatch to go on with what is there")
         print("allowed: " + words)
         if not before:
-            accepted.parent.mkdir(parents=True, exist_ok=True)
-            accepted.write_text(words, encoding="utf-8")
+            write_text(accepted, words)
     return counts, missing
 
 
