@@ -68,11 +68,14 @@ def test_zip_that_leaves_its_folder_is_refused(tmp_path):
     assert not (tmp_path / "evil").exists()
 
 
-def test_only_what_is_missing_is_installed_and_never_torch(tmp_path, monkeypatch):
+def test_only_what_is_missing_or_too_old_is_installed_and_never_torch(tmp_path, monkeypatch):
     requirements = tmp_path / "requirements.txt"
-    requirements.write_text("torch>=2.9,<2.12\nnot-there-at-all>=1  # why\npandas>=2.2\n\n# a comment\ntorchaudio>=2.9\n")
-    monkeypatch.setattr(setup.importlib.metadata, "version", fake_version({"torch": "2.11.0+cu126", "pandas": "2.2"}))
-    assert setup.missing_packages(requirements) == ["not-there-at-all>=1"]
+    wanted = "torch>=2.9,<2.12\nnot-there-at-all>=1  # why\npandas>=2.2\n\n# a comment\ntorchaudio>=2.9\nkaggle>=2.0\n"
+    requirements.write_text(wanted)
+    there = {"torch": "2.8.0+cu126", "pandas": "2.2", "kaggle": "1.7.4.5"}
+    monkeypatch.setattr(setup.importlib.metadata, "version", fake_version(there))
+    assert setup.missing_packages(requirements) == ["not-there-at-all>=1", "kaggle>=2.0"]
+    there["torch"] = "2.11.0+cu126"
     called = []
 
     def run(command, **_):

@@ -47,9 +47,6 @@ class Detector:
     def __init__(self, run: Run) -> None:
         self.run, self.name, self.metrics = run, run.name, run.metrics
         self.model, self.setting = load_model(run)
-        if isinstance(self.model, torch.nn.Module):
-            # Convolutions on a CPU are up to five times faster so (LCNN), none is slower; scores agree to rounding.
-            self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.operating = _operating(run)
         self.familiar: Familiar | None = familiar_of(run, self.setting)
         self.lock = threading.Lock()  # Grad-CAM hangs a hook on the network: nobody else may pass meanwhile

@@ -45,12 +45,10 @@ class Operating:
         if len(bonafide) < 5 or len(spoof) < 5:
             raise ValueError(f"thresholds need 5 dev clips of each class, got {len(bonafide)} bona fide, {len(spoof)} spoof")
         eer, threshold = metrics.eer(bonafide, spoof)
-        if eer > 0.5:
-            raise ValueError(f"dev EER is {100 * eer:.1f} %: this run scores spoofs above bona fide, its polarity is wrong")
         low, high = sorted([float(np.quantile(bonafide, ERROR)), float(np.quantile(spoof, 1 - ERROR))])
         from helpers.evaluation import calibration
 
-        fitted = calibration.fit(values, dev["label"])
+        fitted = calibration.fit(values, dev["label"])  # refuses scores that are upside down
         return cls(low, high, float(eer), float(threshold), fitted.weights[0], fitted.offset)
 
     def probability(self, score: float) -> float:

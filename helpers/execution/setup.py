@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from helpers.environment import Place, where_am_i
 from helpers.execution.parameters import read_parameters
@@ -22,17 +23,19 @@ NEVER_INSTALL = {"torch", "torchvision", "torchaudio", "numpy"}
 
 
 def missing_packages(requirements: Path) -> list[str]:
-    """The lines of a requirements file whose package is not installed, without the ones never to be replaced."""
+    """The lines of a requirements file whose package is not there or too old, without the ones never to be replaced."""
     lines = []
     for line in requirements.read_text(encoding="utf-8").splitlines():
-        requirement = line.split("#")[0].strip()
-        match = re.match(r"[A-Za-z0-9._-]+", requirement)
-        if not match or match[0].lower() in NEVER_INSTALL:
+        wanted = line.split("#")[0].strip()
+        if not wanted or (requirement := Requirement(wanted)).name.lower() in NEVER_INSTALL:
             continue
         try:
-            importlib.metadata.version(match[0])
+            there = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            lines.append(requirement)
+            lines.append(wanted)
+            continue
+        if not requirement.specifier.contains(there, prereleases=True):
+            lines.append(wanted)
     return lines
 
 

