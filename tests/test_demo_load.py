@@ -29,8 +29,8 @@ def save_network(tmp_path, **parameters):
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"model": "small", "width": 16, "maps": 4, "blocks": 1},
-        {"model": "small", "width": 16, "maps": 4, "blocks": 1, "crop_frames": 100},
+        {"model": "small", "width": 6},
+        {"model": "small", "width": 6, "crop_frames": 100},
         {"model": "custom_cnn", "loss": "one_class_softmax"},
         {"model": "custom_cnn", "loss": "additive_margin"},
     ],

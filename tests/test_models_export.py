@@ -15,7 +15,7 @@ CASES = [
     ("lcnn", (60, 64), {}, 101),
     ("lcnn", (60, 64), {"pooling": "lstm"}, 101),
     ("small", (65, 64), {}, 101),
-    ("small", (65, 64), {"stem": "frames"}, 101),
+    ("small", (65, 64), {"centre": True}, 101),
     ("cnn", (64, 64), {}, 101),
     ("simple_cnn", (64, 40), {}, None),
     ("resnet50", (32, 64), {"weights": "none"}, 96),

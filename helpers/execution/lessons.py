@@ -118,7 +118,7 @@ LESSONS: dict[str, Lesson] = {
     "26_train_small": Lesson(
         "Design for a budget of milliseconds; read a cost picture",
         ("21", "23"), "Time one call. The first pays for memory and others use the machine: warm up, take the median.",
-        ("Depthwise convolution", "Attention", "SpecAugment"),
+        ("Stride", "Convolution", "SpecAugment"),
     ),
     "27_train_deep_voice": Lesson(
         "Reproduce a famous 99 % and say what it measures; split so that a result means something",
