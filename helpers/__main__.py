@@ -19,9 +19,9 @@ COMMANDS = {
     "evaluate": ("helpers.evaluation.cli", "evaluate", "metrics of a score file"),
     "report": ("helpers.evaluation.cli", "report", "tables and figures of finished runs"),
     "kaggle": ("helpers.execution.kaggle_cli", "main", "push, watch and pull the notebooks as Kaggle kernels"),
-    "bench": ("", "", "bench cache | staging: measured speed"),
+    "bench": ("", "", "bench cache | staging | training: measured speed"),
 }
-BENCHES = {"cache": "helpers.features.bench", "staging": "helpers.data.bench"}
+BENCHES = {"cache": "helpers.features.bench", "staging": "helpers.data.bench", "training": "helpers.training.bench"}
 
 
 def usage() -> str:

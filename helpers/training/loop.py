@@ -52,7 +52,7 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
     seed_everything(settings.seed)
     model = make_model(settings, reader, rows["train"]).to(device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    training = _Training(settings, model, reader, rows, labels, device, run)
+    training = Training(settings, model, reader, rows, labels, device, run)
     training.take_up()
     training.go()
     if training.best_weights is not None:
@@ -90,7 +90,7 @@ def score(model: nn.Module, reader: BatchReader, rows: np.ndarray, device: torch
     return parallel.gather(table.assign(score=np.concatenate(values)))
 
 
-class _Training:
+class Training:
     """State of one training between its epochs, and how it is saved."""
 
     def __init__(
