@@ -47,8 +47,8 @@ LESSONS: dict[str, Lesson] = {
     ),
     "12_train_resnet50": Lesson(
         "Explain a residual connection; recognise an undertrained result",
-        ("11",), "Conclude from an undertrained run that the architecture is bad. The interval holds 50 %: nothing is shown.",
-        ("Residual connection", "Bootstrap interval"),
+        ("11",), "Conclude from an undertrained run that the architecture is bad. Where the interval holds 50 %, nothing is shown.",
+        ("Residual connection", "Batch norm", "Bootstrap interval"),
     ),
     "13_train_resnet50_lstm": Lesson(
         "Count the steps an LSTM reads; test whether order matters to a detector",
