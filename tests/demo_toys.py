@@ -77,7 +77,7 @@ def toy_run():
 
     folder = Path(tempfile.mkdtemp(prefix="demo-toys-"))
     atexit.register(shutil.rmtree, folder, True)
-    run = train(folder / "audio", folder / "runs", epochs=5, batch_size=8, width=16, maps=4, blocks=2)
+    run = train(folder / "audio", folder / "runs", epochs=5, batch_size=8, width=16)
     load_detector(run.folder)  # writes familiar.json while the feature cache is there
     return run
 

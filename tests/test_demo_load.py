@@ -16,7 +16,7 @@ from helpers.training.losses import prepare_network
 def save_network(tmp_path, **parameters):
     """(the model, a complete run that holds it)."""
     given = {"dataset": "none", "features": "logmel", **parameters}
-    options = {k: v for k, v in given.items() if k in ("width", "maps", "blocks")}
+    options = {k: v for k, v in given.items() if k == "width"}
     shape = input_shape(FEATURES[given["features"]], given.get("crop_frames", 0))
     network = prepare_network(build_model(given["model"], shape, **options), given.get("loss", "cross_entropy"))
     model = Standardised(network, np.full((shape[0], 1), -5.0, np.float32), np.full((shape[0], 1), 2.0, np.float32)).eval()

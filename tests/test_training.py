@@ -13,9 +13,11 @@ import soundfile
 import torch
 from torch.nn import functional as F
 
+from helpers.execution.plan import PLAN
 from helpers.features import FeatureSetting, build_cache
+from helpers.models import MODELS, is_classical
 from helpers.runs import open_run
-from helpers.training import check_settings, describe, fit
+from helpers.training import bench, check_settings, describe, fit
 from helpers.training.augment import FEATURES, WAVES, augment_features, augment_waves
 from helpers.training.batches import class_weights, epoch_order, split_rows, subset
 from helpers.training.losses import ADDITIVE_MARGIN, SCALE, loss_of
@@ -24,7 +26,7 @@ PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SETTING = FeatureSetting("logmel", seconds=0.5, n_fft=256, hop_length=128, n_bands=24)
 PARAMETERS = {
     "dataset": "tones", "features": "logmel", "model": "small", "epochs": 3, "batch_size": 8, "lr": 3e-3,
-    "augment": "specaugment+noise", "crop_frames": 32, "seed": 3, "device": "cpu", "maps": 4, "width": 16,
+    "augment": "specaugment+noise", "crop_frames": 32, "seed": 3, "device": "cpu", "width": 16,
 }  # fmt: skip
 
 
@@ -62,6 +64,23 @@ def test_a_training_learns_and_describes_itself(cache, tmp_path):
     sections = describe(trained, cache, check_settings({**PARAMETERS, "epochs": 12}))
     assert sections["data"]["counts"]["train"] == {"bonafide": 12, "spoof": 12}
     assert sections["model_info"]["parameters"] > 0 and sections["notes"] == []
+
+
+def test_the_benchmark_trains_and_leaves_no_run(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "FEATURES", {"logmel": SETTING})
+    found = bench.bench_training(check_settings(PARAMETERS), cache, seconds=0.2)
+    assert 0 < found["busy"] <= 1 and found["ms_per_clip"] > 0
+    # 25,380 clips at this many clips a second
+    assert found["la_epoch_minutes"] * 60 * found["steps_per_second"] * 8 == pytest.approx(25_380)
+    assert bench.as_markdown(pd.DataFrame([found])).splitlines()[2].startswith("| small | logmel | 8 |")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_benchmark_knows_every_network_of_the_plan(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_WORK", str(tmp_path))
+    found = {(settings.model, settings.features) for settings in bench.plan_settings()}
+    networks = {row.model for notebook in PLAN for row in notebook.rows} & {n for n in MODELS if not is_classical(n)}
+    assert {model for model, _ in found} == networks and ("resnet50", "waveform_picture") in found
 
 
 def test_training_stopped_by_the_clock_ends_with_the_same_scores(cache, tmp_path):

@@ -29,17 +29,17 @@ def layer_table(model: nn.Module, shape: Sequence[int], depth: int = 3) -> str:
 
 
 def milliseconds_per_clip(model: Any, shape: Sequence[int], threads: int = 1, repeats: int = 5) -> float:
-    """Median wall-clock milliseconds for one clip: a network's forward pass in evaluation mode, or a classical
-    detector's `score`.
+    """Median milliseconds for one clip: a network's forward pass in evaluation mode, or a classical detector's `score`.
 
-    `threads` CPU threads for torch and for BLAS; ignored where the network lives on a GPU, which is waited for.
+    `threads` CPU threads for torch and for BLAS. One thread is timed by the processor's clock, so that what else runs on
+    the machine hardly counts; several, or a GPU, which is waited for, by the clock on the wall.
     """
     from threadpoolctl import threadpool_limits
 
     if not isinstance(model, nn.Module):
         clip_array = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
         with threadpool_limits(threads):
-            return _median_milliseconds(lambda: model.score(clip_array), threads, repeats)
+            return _median_milliseconds(lambda: model.score(clip_array), threads, repeats, threads == 1)
     device, was_training = _device(model), model.training
     clip = torch.randn(1, *shape, device=device)
 
@@ -51,20 +51,21 @@ def milliseconds_per_clip(model: Any, shape: Sequence[int], threads: int = 1, re
     model.eval()
     try:
         with torch.inference_mode():
-            return _median_milliseconds(forward, threads, repeats)
+            return _median_milliseconds(forward, threads, repeats, threads == 1 and device.type == "cpu")
     finally:
         model.train(was_training)
 
 
-def _median_milliseconds(call: Callable[[], Any], threads: int, repeats: int) -> float:
+def _median_milliseconds(call: Callable[[], Any], threads: int, repeats: int, alone: bool) -> float:
+    clock = time.process_time if alone else time.perf_counter
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     times = []
     try:
         for _ in range(repeats + 2):  # the first two warm up
-            started = time.perf_counter()
+            started = clock()
             call()
-            times.append(1000 * (time.perf_counter() - started))
+            times.append(1000 * (clock() - started))
     finally:
         torch.set_num_threads(threads_before)
     return statistics.median(times[2:])
