@@ -70,9 +70,10 @@ def test_zip_that_leaves_its_folder_is_refused(tmp_path):
 
 def test_only_what_is_missing_or_too_old_is_installed_and_never_torch(tmp_path, monkeypatch):
     requirements = tmp_path / "requirements.txt"
-    wanted = "torch>=2.9,<2.12\nnot-there-at-all>=1  # why\npandas>=2.2\n\n# a comment\ntorchaudio>=2.9\nkaggle>=2.0\n"
+    wanted = "torch>=2.9,<2.12\nnot-there-at-all>=1  # why\npandas>=2.2\n\n# a comment\ntorchaudio>=2.9\n"
+    wanted += "kaggle>=2.0\nipykernel>=6.29\n"
     requirements.write_text(wanted)
-    there = {"torch": "2.8.0+cu126", "pandas": "2.2", "kaggle": "1.7.4.5"}
+    there = {"torch": "2.8.0+cu126", "pandas": "2.2", "kaggle": "1.7.4.5", "ipykernel": "6.17.1"}
     monkeypatch.setattr(setup.importlib.metadata, "version", fake_version(there))
     assert setup.missing_packages(requirements) == ["not-there-at-all>=1", "kaggle>=2.0"]
     there["torch"] = "2.11.0+cu126"

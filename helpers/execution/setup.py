@@ -18,8 +18,9 @@ from helpers.execution.states import epochs_done, read_metrics
 
 __all__ = ["get_ready", "read_parameters"]
 
-# Hosted machines bring these in the build that fits their driver: never install another one over it.
-NEVER_INSTALL = {"torch", "torchvision", "torchaudio", "numpy"}
+# Hosted machines bring these in the build that fits their driver, or are running them (the kernel of this very cell):
+# never install another one over it.
+NEVER_INSTALL = {"torch", "torchvision", "torchaudio", "numpy", "ipykernel"}
 
 
 def missing_packages(requirements: Path) -> list[str]:
