@@ -15,7 +15,6 @@ from helpers.evaluation.described import describe, listed, spoken
 from helpers.evaluation.palette import MODEL_COLOURS, canvas, canvases, model_style, percent_axis
 from helpers.evaluation.summary import rows_of
 
-
 MANY = 8  # models: beyond them names stand beside rows, not under columns
 
 
