@@ -157,6 +157,31 @@ def test_figures_draw_the_rates_they_are_given():
     assert list(points) == [0.1, 0.3]
 
 
+def test_many_models_leave_the_axes_room_beside_their_names():
+    names = [f"model number {i} with a long name augment=none balance=undersample" for i in range(25)]
+    table = pd.DataFrame({"label": names, "eer": 0.3, "eer_low": 0.2, "eer_high": 0.4, "dev_eer": 0.25,
+                          "accuracy": 0.7, "macro_f1": 0.6, "ms_per_clip": np.geomspace(1, 100, 25)})
+    scores = pd.DataFrame({"label": ["bonafide", "spoof"] * 20, "score": np.random.default_rng(0).normal(size=40)})
+    drawn = {"cost": plots.eer_against(table), "dev": plots.dev_against_eval(table), "summary": plots.summary_bars(table),
+             "det": plots.det_curves(dict.fromkeys(names, scores)),
+             "map": plots.attack_map(pd.DataFrame(0.3, index=["A07", "A08", "mean", "pooled"], columns=names))}
+    for name, figure in drawn.items():
+        figure.canvas.draw()
+        box = figure.axes[0].get_window_extent()
+        assert min(box.width, box.height) / figure.dpi > 2.4, (name, box)
+        assert figure.get_size_inches().max() < 16, name
+    looks = {(line.get_color(), line.get_marker()) for line in drawn["cost"].axes[0].lines if line.get_marker() in "osD^vPX*"}
+    assert len(looks) == 25
+
+
+def test_axis_of_linear_bands_is_linear_and_not_called_mel():
+    setting = {"kind": "logmel", "filters": "linear", "sample_rate": 16000, "hop_length": 160}
+    ax = plots.plot_features(np.random.default_rng(0).normal(size=(128, 400)), setting).axes[0]
+    assert "mel" not in ax.get_ylabel() + ax.get_title()
+    labels = {t.get_text(): y for t, y in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)}
+    assert labels["4,000"] == pytest.approx(63.5) and labels["2,000"] == pytest.approx(31.25)
+
+
 def test_mel_axis_puts_hertz_where_the_bands_are():
     setting = {"kind": "logmel", "sample_rate": 16000, "hop_length": 256}
     ax = plots.plot_features(np.random.default_rng(0).normal(size=(64, 188)), setting).axes[0]

@@ -48,14 +48,13 @@ def find_examples(run: Run, n: int = N_EXAMPLES) -> list[Example]:
         for aim in np.linspace(0.9, 0.05, max(1, n // 2)):
             chosen.append((aim, own.iloc[int(np.abs(order - aim).argmin())]))
     chosen.sort(key=lambda pair: -pair[0])
-    return [_example(i, row) for i, (_, row) in enumerate(chosen) if Path(row["path"]).is_file()]
+    return [_example(i, aim, row) for i, (aim, row) in enumerate(chosen) if Path(row["path"]).is_file()]
 
 
-def _example(number: int, row) -> Example:
+def _example(number: int, aim: float, row) -> Example:
     is_bonafide = row["label"] == "bonafide"
     truth = "This example is a human recording." if is_bonafide else f"This example is a spoof, attack {row['attack']}."
-    words = ("easy", "easy", "middling", "middling", "hard", "hard")
-    label = f"{number + 1} · {words[min(number, len(words) - 1)]}"
+    label = f"{number + 1} · {'easy' if aim > 0.7 else 'middling' if aim > 0.3 else 'hard'}"
     return Example(row["path"], label, truth, _sha256(row["path"]))
 
 

@@ -58,6 +58,8 @@ def plot_features(array, setting=None, title: str = "", ax: Axes | None = None, 
                       extent=(0, seconds if has_time else array.shape[1], -0.5, array.shape[0] - 0.5),
                       interpolation="nearest")
     name, short = KINDS.get(family(kind), ("band", kind or "features"))
+    if linear_bands(found):
+        name, short = "band centre (Hz)", "log energy in bands"
     ax.set(xlabel="time (s)" if has_time else "frame", ylabel=name, title=title or short)
     band_ticks(ax, array.shape[0], found)
     if bar:
@@ -93,6 +95,11 @@ def plot_vector(figure: Figure, ax: Axes, values: np.ndarray, found: Mapping, ti
     return describe(figure, f"{of_axes(ax)}.")
 
 
+def linear_bands(found: Mapping) -> bool:
+    """Log energies in bands of equal width: the kind is logmel, the filters are not."""
+    return family(str(found.get("kind", ""))) == "logmel" and found.get("filters") == "linear"
+
+
 def band_ticks(ax: Axes, n_bands: int, found: Mapping) -> None:
     """Hertz beside bands of a mel or linear scale; note names for chroma; numbers otherwise."""
     kind = family(str(found.get("kind", "")))
@@ -101,9 +108,12 @@ def band_ticks(ax: Axes, n_bands: int, found: Mapping) -> None:
     wanted = np.array([0, 250, 500, 1000, 2000, 4000, 6000, 8000, 11000, 16000])
     wanted = wanted[(wanted >= low) & (wanted <= high)]
     if kind == "logmel":
+        if linear_bands(found):
+            wanted = np.arange(1000, high, 1000 if high <= 8000 else 2000)
+
         def mel(hertz):
-            return 2595 * np.log10(1 + np.asarray(hertz) / 700)
-        # Band b of n is centred at the (b+1)-th of n+2 points that are even in mel.
+            return hertz if linear_bands(found) else 2595 * np.log10(1 + np.asarray(hertz) / 700)
+        # Band b of n is centred at the (b+1)-th of n+2 points that are even in mel (or in hertz).
         places = (mel(wanted) - mel(low)) / (mel(high) - mel(low)) * (n_bands + 1) - 1
     elif kind == "logspec":
         wanted = np.arange(0, high + 1, 1000 if high <= 8000 else 2000)

@@ -15,6 +15,19 @@ from helpers.evaluation.described import describe, listed, spoken
 from helpers.evaluation.palette import MODEL_COLOURS, canvas, canvases, model_style, percent_axis
 from helpers.evaluation.summary import rows_of
 
+MANY = 8  # models: beyond them names stand beside rows, not under columns
+
+
+def beside(labels, size: tuple[float, float]) -> tuple[float, float]:
+    """The size of a figure whose legend stands to the right of its axes: room for each name and the longest one."""
+    labels = [str(label) for label in labels]
+    return size[0] + 0.085 * max(map(len, labels), default=0), max(size[1], 0.9 + 0.26 * len(labels))
+
+
+def marker(number: int) -> str:
+    """The n-th model's marker: with its colour unlike that of any other of sixty-four."""
+    return "osD^vPX*"[(number + number // 8) % 8]
+
 
 def eer_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     """EER of each row of the comparison table with its interval; lower is better, 50 % is guessing."""
@@ -72,36 +85,46 @@ def attack_bars(sections: Mapping[str, Mapping], title: str = "EER by attack", c
 
 
 def attack_map(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
-    """compare.attack_table as a shaded table: attacks down, models across, EER in %."""
-    figure, ax = canvas(ax, (2.6 + 1.25 * table.shape[1], 1.9 + 0.36 * len(table)))
-    sns.heatmap(100 * table, annot=True, fmt=".1f", cmap="YlOrBr", vmin=0, vmax=50, ax=ax, linewidths=0.5,
+    """compare.attack_table as a shaded table: attacks down, models across (turned where they are many), EER in %."""
+    turned = table.shape[1] > MANY
+    shown = 100 * (table.T if turned else table)
+    width = 4.2 + 0.62 * shown.shape[1] if turned else 2.6 + 1.25 * shown.shape[1]
+    figure, ax = canvas(ax, (width, 1.9 + 0.36 * len(shown)))
+    sns.heatmap(shown, annot=True, fmt=".0f" if turned else ".1f", cmap="YlOrBr", vmin=0, vmax=50, ax=ax, linewidths=0.5,
                 cbar_kws={"label": "EER (%)"}, annot_kws={"fontsize": 11})
-    ax.set(xlabel="", ylabel="attack", title="EER (%) by attack and model")
+    ax.set(xlabel="attack" if turned else "", ylabel="" if turned else "attack", title="EER (%) by attack and model")
     ax.tick_params(axis="y", rotation=0)
     for text in ax.get_xticklabels():
         text.set(rotation=30, ha="right")
     ax.grid(False)
     said = [f"{name}: {listed(table[name].dropna().items())}." for name in table]
-    return describe(figure, f"EER as a shaded table, {len(table)} rows of attacks by {table.shape[1]} detectors. {' '.join(said)}")
+    return describe(figure, f"EER as a shaded table, {len(table)} attacks by {table.shape[1]} detectors. {' '.join(said)}")
 
 
 def summary_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     """Accuracy and macro-F1 of each model beside each other, values on the bars (threshold from dev)."""
-    figure, ax = canvas(ax, (max(6.4, 1.7 * len(table) + 1.5), 4.6))
+    lying = len(table) > MANY
+    figure, ax = canvas(ax, (9.8, 1.8 + 0.46 * len(table)) if lying else (max(6.4, 1.7 * len(table) + 1.5), 4.6))
     long = table.melt(id_vars="label", value_vars=["accuracy", "macro_f1"], var_name="measure", value_name="value")
     long["measure"] = long["measure"].map({"accuracy": "accuracy", "macro_f1": "macro-F1"})
-    sns.barplot(long, x="label", y="value", hue="measure", palette=["#56B4E9", "#009E73"], ax=ax)
+    along, across = ("value", "label") if lying else ("label", "value")
+    sns.barplot(long, x=along, y=across, hue="measure", palette=["#56B4E9", "#009E73"], ax=ax)
     containers: Any = ax.containers
     for bars in containers:
         ax.bar_label(bars, labels=[f"{100 * v:.0f}" for v in bars.datavalues], fontsize=11, padding=2)
-    ax.set(ylim=(0, 1.12), xlabel="", ylabel="%", title="Accuracy and macro-F1 on eval, threshold from dev")
-    ax.set_yticks(np.arange(0, 1.01, 0.2))
-    percent_axis(ax, "y")
-    for text in ax.get_xticklabels():
-        text.set(rotation=25 if len(table) > 3 else 0, ha="right" if len(table) > 3 else "center")
-    # Below the axes: bars near 100 % leave no room inside.
+    if lying:
+        ax.set(xlim=(0, 1.12), xlabel="%", ylabel="")
+        ax.set_xticks(np.arange(0, 1.01, 0.2))
+    else:
+        ax.set(ylim=(0, 1.12), xlabel="", ylabel="%")
+        ax.set_yticks(np.arange(0, 1.01, 0.2))
+        for text in ax.get_xticklabels():
+            text.set(rotation=25 if len(table) > 3 else 0, ha="right" if len(table) > 3 else "center")
+    percent_axis(ax, "x" if lying else "y")
+    ax.set_title("Accuracy and macro-F1 on eval, threshold from dev")
+    # Beside the axes: bars near 100 % leave no room inside.
     ax.legend(title="", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    ax.grid(axis="x", visible=False)
+    ax.grid(axis="y" if lying else "x", visible=False)
     said = [f"{row.label} {100 * row.accuracy:.0f} and {100 * row.macro_f1:.0f} %" for row in rows_of(table)]
     return describe(figure, f"Accuracy and macro-F1 on eval at dev's threshold, two bars a detector: {', '.join(said)}.")
 
@@ -112,14 +135,14 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
              "train_seconds": "training, seconds (log scale)"}
     if cost not in names:
         raise ValueError(f"cost must be one of {', '.join(names)}, not {cost!r}")
-    figure, ax = canvas(ax, (7.4, 4.8))
     usable = table[table[cost].fillna(0) > 0].sort_values(cost)
+    figure, ax = canvas(ax, beside(usable["label"], (6.2, 4.8)))
     ratio = float(usable[cost].max() / usable[cost].min()) if len(usable) else 1.0
     ax.set_xscale("log")
     for number, row in enumerate(rows_of(usable)):
         value, rate = float(getattr(row, cost)), float(row.eer)
         spread = [[max(rate - row.eer_low, 0)], [max(row.eer_high - rate, 0)]]
-        ax.errorbar([value], [rate], yerr=spread, fmt="osD^vPX*"[number % 8], markersize=9, capsize=3,
+        ax.errorbar([value], [rate], yerr=spread, fmt=marker(number), markersize=9, capsize=3,
                     color=model_style(number)["color"], label=str(row.label))
     ax.set(xlabel=names[cost], ylabel="EER on eval (%)", title="What a lower EER costs",
            ylim=(0, float(usable["eer_high"].max()) * 1.12 if len(usable) else 0.5))
@@ -139,13 +162,13 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
 
 def dev_against_eval(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     """Eval EER against dev EER, one point a model: far above the diagonal, dev has promised too much."""
-    figure, ax = canvas(ax, (6.6, 5.8))
     usable = table[table["dev_eer"].notna()]
+    figure, ax = canvas(ax, beside(usable["label"], (5.8, 5.6)))
     top = max(0.05, float(usable[["dev_eer", "eer_high"]].max().max()) * 1.15) if len(usable) else 0.5
     ax.plot([0, top], [0, top], color="0.5", linestyle=":", label="eval as easy as dev")
     for number, row in enumerate(rows_of(usable)):
         ax.errorbar([row.dev_eer], [row.eer], yerr=[[max(row.eer - row.eer_low, 0)], [max(row.eer_high - row.eer, 0)]],
-                    fmt="osD^vPX*"[number % 8], markersize=9, capsize=3, color=model_style(number)["color"],
+                    fmt=marker(number), markersize=9, capsize=3, color=model_style(number)["color"],
                     label=str(row.label))
     ax.set(xlim=(0, top), ylim=(0, top), xlabel="dev EER (%), attacks seen in training",
            ylabel="eval EER (%), attacks never seen", title="Does dev predict eval?")

@@ -21,7 +21,8 @@ def det_curves(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Fi
     """Miss against false alarm on normal-deviate axes, a line a model; its EER is where it meets the diagonal."""
     from scipy.stats import norm
 
-    figure, ax = canvas(ax, (7.2, 6.4))
+    longest = max((len(name) for name in tables), default=0)  # of the names in the legend beside the axes
+    figure, ax = canvas(ax, (6.8 + 0.085 * (longest + 9), max(6.2, 1.2 + 0.26 * len(tables))))
     low, high, rates = 0.5, 0.5, {}
     for number, (name, table) in enumerate(tables.items()):
         curve = ErrorCurve(*by_class(table))

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -119,6 +120,7 @@ def get_ready(project: Path, root: Path = Path("/")) -> None:
         for name in attach_earlier_stages(place):
             print(f"from an earlier kernel: {name}")
     os.environ.setdefault("PYTHONPATH", str(project))  # child processes find helpers too
+    warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm, which nothing here shows
     print(f"{place.name} · project {_short(project)} · runs in {_short(place.folders.runs)}")
 
 
