@@ -10,6 +10,7 @@ from test_evaluation_compare import made_measures, make_runs, utterances
 
 from helpers.evaluation import audit, cli, compare, plots, report
 from helpers.evaluation.calibration import calibrate, reliability
+from helpers.evaluation.plot_models import frontier_of
 from helpers.runs import load_runs
 
 
@@ -40,7 +41,7 @@ def test_first_screen_answers_the_four_questions(html, runs):
     cards = html[html.index('<div class="cards">'):html.index("<h2>")]
     chosen = compare.best_by_dev(runs)
     section = chosen.metrics["metrics"]["eval"]
-    assert compare.labels_of(compare.scored_runs(runs))[chosen.name] in cards
+    assert compare.labels_of(compare.first_seeds(runs, "starter"))[chosen.name] in cards
     assert f"{100 * section['eer']:.1f} % EER" in cards and f"{100 * section['eer_interval'][1]:.1f} %" in cards
     assert compare.hardest_attacks(section)[0][0] in cards
     assert "No shortcut explains" in cards
@@ -170,8 +171,20 @@ def test_many_models_leave_the_axes_room_beside_their_names():
         box = figure.axes[0].get_window_extent()
         assert min(box.width, box.height) / figure.dpi > 2.4, (name, box)
         assert figure.get_size_inches().max() < 16, name
-    looks = {(line.get_color(), line.get_marker()) for line in drawn["cost"].axes[0].lines if line.get_marker() in "osD^vPX*"}
+    looks = {(line.get_color(), line.get_marker()) for line in drawn["dev"].axes[0].lines if line.get_marker() in "osD^vPX*"}
     assert len(looks) == 25
+
+
+def test_cost_figure_names_the_frontier_and_marks_the_undertrained():
+    table = pd.DataFrame({"label": list("ABCD"), "ms_per_clip": [2.0, 5.0, 8.0, 300.0], "eer": [0.20, 0.22, 0.18, 0.185],
+                          "notes": ["", "undertrained: 32 of 99 clips", "", ""]}).assign(eer_low=0.1, eer_high=0.3)
+    assert list(table["label"][frontier_of(table, "ms_per_clip")]) == ["A", "C"]
+    ax = plots.eer_against(table).axes[0]
+    assert {text.get_text() for text in ax.texts} == set("ABCD")
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {
+        "on the frontier", "beaten in both by another", "beaten in both by another, undertrained"}
+    many = pd.concat([table, *[table[1:2].assign(label=f"E{n}") for n in range(9)]], ignore_index=True)
+    assert {text.get_text() for text in plots.eer_against(many).axes[0].texts} == {"A", "C"}
 
 
 def test_axis_of_linear_bands_is_linear_and_not_called_mel():

@@ -187,6 +187,11 @@ def variants(runs: Sequence[Run], dataset: str | None = None) -> list[list[Run]]
     return [sorted(group, key=lambda run: int(run.metrics.get("seed", 0))) for group in groups.values()]
 
 
+def first_seeds(runs: Sequence[Run], dataset: str | None = None) -> list[Run]:
+    """The scored runs, of those that differ in nothing but the seed the lowest one: what tables and figures show."""
+    return [group[0] for group in variants(runs, dataset)]
+
+
 def seed_table(runs: Sequence[Run]) -> pd.DataFrame:
     """Runs that differ in nothing but the seed, as mean and range of their eval EER; one row a group of two or more."""
     rows = []

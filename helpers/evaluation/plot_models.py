@@ -129,35 +129,55 @@ def summary_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     return describe(figure, f"Accuracy and macro-F1 on eval at dev's threshold, two bars a detector: {', '.join(said)}.")
 
 
+def frontier_of(table: pd.DataFrame, cost: str) -> pd.Series:
+    """For each row, whether no other row is both cheaper and better."""
+    return pd.Series([not ((table[cost] < row_cost) & (table["eer"] < rate)).any()
+                      for row_cost, rate in zip(table[cost], table["eer"], strict=True)], index=table.index)
+
+
 def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None = None) -> Figure:
-    """EER against milliseconds a clip or number of parameters (log axis): parameters are not cost, look at both."""
+    """EER against milliseconds a clip or number of parameters (log axis): parameters are not cost, look at both.
+
+    The frontier, those that no other one beats in both, is drawn as a line and named; of up to eight all are named.
+    Hollow: trained on a part of the clips only.
+    """
     names = {"ms_per_clip": "milliseconds per clip (log scale)", "parameters": "parameters (log scale)",
              "train_seconds": "training, seconds (log scale)"}
     if cost not in names:
         raise ValueError(f"cost must be one of {', '.join(names)}, not {cost!r}")
-    usable = table[table[cost].fillna(0) > 0].sort_values(cost)
-    figure, ax = canvas(ax, beside(usable["label"], (6.2, 4.8)))
-    ratio = float(usable[cost].max() / usable[cost].min()) if len(usable) else 1.0
+    usable = table[table[cost].fillna(0) > 0].sort_values([cost, "eer"])
+    figure, ax = canvas(ax, (8.2, 5.8))
     ax.set_xscale("log")
-    for number, row in enumerate(rows_of(usable)):
-        value, rate = float(getattr(row, cost)), float(row.eer)
-        spread = [[max(rate - row.eer_low, 0)], [max(row.eer_high - rate, 0)]]
-        ax.errorbar([value], [rate], yerr=spread, fmt=marker(number), markersize=9, capsize=3,
-                    color=model_style(number)["color"], label=str(row.label))
+    best = frontier_of(usable, cost)
+    hollow = usable["notes"].str.contains("undertrained") if "notes" in usable else pd.Series(False, index=usable.index)
+    for part, colour, label in ((best, MODEL_COLOURS[0], "on the frontier"), (~best, "0.6", "beaten in both by another")):
+        for open_ in (False, True):
+            rows = usable[part & (hollow == open_)]
+            if len(rows):
+                spread = [np.maximum(rows["eer"] - rows["eer_low"], 0), np.maximum(rows["eer_high"] - rows["eer"], 0)]
+                ax.errorbar(rows[cost], rows["eer"], yerr=spread, fmt="o", markersize=8, capsize=3, elinewidth=1.2,
+                            color=colour, markerfacecolor="white" if open_ else colour,
+                            label=label + (", undertrained" if open_ else ""))
+    edge = usable[best]
+    ax.step(edge[cost], edge["eer"], where="post", color=MODEL_COLOURS[0], linewidth=1.2, alpha=0.6)
+    for row in rows_of(usable if len(usable) <= MANY else edge):
+        ax.annotate(str(row.label), (float(getattr(row, cost)), min(float(row.eer_low), float(row.eer))), xytext=(0, -4),
+                    textcoords="offset points", fontsize=12, ha="center", va="top")
     ax.set(xlabel=names[cost], ylabel="EER on eval (%)", title="What a lower EER costs",
            ylim=(0, float(usable["eer_high"].max()) * 1.12 if len(usable) else 0.5))
+    ratio = float(usable[cost].max() / usable[cost].min()) if len(usable) else 1.0
     if len(usable):
         room = max(ratio ** 0.2, 1.6)
         ax.set_xlim(float(usable[cost].min()) / room, float(usable[cost].max()) * room)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False, ncols=2)
     plain = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if ratio > 300 else (1.0, 2.0, 5.0)))
     ax.xaxis.set_major_formatter(plain)
     ax.xaxis.set_minor_formatter(NullFormatter())
     percent_axis(ax, "y")
-    if len(usable):  # beside the axes: models of one size stand on top of each other
-        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     said = [f"{row.label} {spoken(float(getattr(row, cost)))} and {100 * row.eer:.1f} %" for row in rows_of(usable)]
-    return describe(figure, f"EER on eval against {names[cost]}, one point a detector: {', '.join(said)}.")
+    return describe(figure, f"EER on eval against {names[cost]}, one point a detector: {', '.join(said)}. "
+                            f"On the frontier: {', '.join(map(str, edge['label']))}.")
 
 
 def dev_against_eval(table: pd.DataFrame, ax: Axes | None = None) -> Figure:

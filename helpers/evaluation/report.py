@@ -18,10 +18,10 @@ from helpers.evaluation.compare import (
     cross_data_matrix,
     datasets_of,
     differences,
+    first_seeds,
     hardest_attacks,
     labels_of,
     readable,
-    scored_runs,
     scores_on_eval,
     seed_table,
 )
@@ -54,7 +54,7 @@ def write_report(runs: Sequence[Run], path: Path) -> Path:
 
 def of_dataset(runs: Sequence[Run], dataset: str, heading: bool = True) -> str:
     """All sections about one data set."""
-    mine = scored_runs(runs, dataset)
+    mine = first_seeds(runs, dataset)
     comparison = comparison_table(mine)
     chosen, by_dev = chosen_run(mine)
     measures = shortcuts.find_measures(runs, dataset)
