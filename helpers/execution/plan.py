@@ -188,7 +188,7 @@ PLAN: tuple[Notebook, ...] = (
     ),
     Notebook(
         "26_train_small", "Small: errors per millisecond",
-        "a detector with a budget of milliseconds, beside what all others cost", 3, 1, needs=DATA,
+        "a detector with a budget of milliseconds, beside what all others cost", 2, 1, needs=DATA,
         rows=(Row("small", "small"),), profiles=TRAINING,
     ),
     Notebook(

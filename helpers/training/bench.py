@@ -41,7 +41,7 @@ class _OneBatch:
 
 
 def bench_training(settings: TrainSettings, cache: Cache, seconds: float = 10.0) -> dict[str, Any]:
-    """One network in the real training loop, for about `seconds` after a warm-up of two steps.
+    """One network in the real training loop, for about `seconds`, one step at least, after a warm-up.
 
     -> model, features, batch, parameters, steps_per_second, busy (share of that time in which the network would
     compute if it never waited for data, 0..1), la_epoch_minutes (25,380 clips), ms_per_clip (scoring, on one core).
@@ -64,8 +64,8 @@ def bench_training(settings: TrainSettings, cache: Cache, seconds: float = 10.0)
         training.train_epoch()
         return time.perf_counter() - started
 
-    epoch_seconds(2, reader)
-    steps = int(np.clip(seconds / (epoch_seconds(2, reader) / 2), 2, 500))
+    epoch_seconds(1, reader)
+    steps = int(np.clip(seconds / epoch_seconds(1, reader), 1, 500))
     read, computed = epoch_seconds(steps, reader), epoch_seconds(steps, _OneBatch(reader, device))
     rate = steps / read
     shape = tuple(reader.features(all_rows["train"][:1]).shape[1:])
