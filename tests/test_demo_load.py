@@ -32,6 +32,7 @@ def save_network(tmp_path, **parameters):
         {"model": "small", "width": 6},
         {"model": "small", "width": 6, "crop_frames": 100},
         {"model": "custom_cnn", "loss": "one_class_softmax"},
+        {"model": "custom_cnn", "probe_clips": 240, "published": ""},  # a notebook's own, no option of the model
         {"model": "custom_cnn", "loss": "additive_margin"},
     ],
 )

@@ -8,9 +8,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from helpers.environment import where_am_i
 from helpers.features import FEATURES, FeatureSetting, feature_shape
 from helpers.models import build_model, is_classical, model_options
 from helpers.models.standardise import Standardised
+from helpers.models.tiny_front_end import write_tiny_front_end
 from helpers.runs import Run
 from helpers.training.losses import prepare_network
 from helpers.training.settings import TrainSettings, check_settings
@@ -54,11 +56,20 @@ def input_shape(setting: FeatureSetting, crop_frames: int = 0) -> tuple[int, ...
     return tuple(shape)
 
 
-def _network(settings: TrainSettings, shape: tuple[int, ...]) -> Any:
-    options = dict(settings.options)
-    if "weights" in model_options(settings.model):
+def _options(settings: TrainSettings) -> dict[str, Any]:
+    """The model's own options among a notebook's parameters: what else it asked for (how many clips to probe) is past."""
+    known = model_options(settings.model)
+    options = {name: value for name, value in settings.options.items() if name in known}
+    if "weights" in known and not is_classical(settings.model):
         options["weights"] = "none"  # the run's own follow: nothing is downloaded
-    return prepare_network(build_model(settings.model, shape, **options), settings.loss)
+    if options.get("front_end") == "tiny":
+        folder = where_am_i().folders.cache / f"tiny-wav2vec2-{settings.seed}"
+        options["front_end"] = str(write_tiny_front_end(folder, settings.seed))
+    return options
+
+
+def _network(settings: TrainSettings, shape: tuple[int, ...]) -> Any:
+    return prepare_network(build_model(settings.model, shape, **_options(settings)), settings.loss)
 
 
 def _load_classical(run: Run, settings: TrainSettings, setting: FeatureSetting) -> Any:
@@ -66,5 +77,5 @@ def _load_classical(run: Run, settings: TrainSettings, setting: FeatureSetting) 
     if not path.is_file():
         raise ValueError(f"{run.name} holds no {path.name}: run {run.notebook} again")
     shape = input_shape(setting)
-    model = build_model(settings.model, shape if settings.model == "lfcc_gmm" else shape[:1], **settings.options)
+    model = build_model(settings.model, shape if settings.model == "lfcc_gmm" else shape[:1], **_options(settings))
     return model.load(path)
