@@ -91,7 +91,7 @@ class BatchReader:
     def __init__(self, cache: Cache, setting: FeatureSetting, settings: TrainSettings):
         self.cache, self.setting = cache, setting
         self.on_waves, self.on_features = split_names(settings.augment_wave), split_names(settings.augment)
-        self.crop, self.seed = settings.crop_frames, settings.seed
+        self.crop, self.seed, self.batch_size = settings.crop_frames, settings.seed, settings.batch_size
         self.from_waves = cache.setting.kind == "wave" and setting.kind != "wave"
 
     def features(self, rows: np.ndarray) -> torch.Tensor:
