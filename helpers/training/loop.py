@@ -84,7 +84,7 @@ def score(model: nn.Module, reader: BatchReader, rows: np.ndarray, device: torch
     """Score table of these rows of the cache: one score an utterance, higher is more likely bona fide."""
     model.eval()
     own = parallel.share(rows)
-    size = min(64, reader.batch_size)  # what fits in training fits here: raw-wave networks take 200 MB a clip
+    size = min(64, reader.batch_size)  # what fits in training fits here: a raw-wave network takes hundreds of MB a clip
     parts = [own[i : i + size] for i in range(0, len(own), size)]
     values = [model(reader.features(part).to(device)).float().cpu().numpy() for part in parts]
     table = reader.cache.table.iloc[own][["utterance", "attack", "label", "split", "speaker"]]
