@@ -21,7 +21,7 @@ COMMANDS = {
     "kaggle": ("helpers.execution.kaggle_cli", "main", "push, watch and pull the notebooks as Kaggle kernels"),
     "bench": ("", "", "bench cache | staging | training: measured speed"),
 }
-BENCHES = {"cache": "helpers.features.bench", "staging": "helpers.data.bench", "training": "helpers.training.bench"}
+BENCHES = {"cache": "helpers.features.bench", "staging": "helpers.data.bench", "training": "helpers.execution.bench"}
 
 
 def usage() -> str:

@@ -13,6 +13,7 @@ import soundfile
 import torch
 from torch.nn import functional as F
 
+from helpers.execution.bench import plan_settings
 from helpers.execution.plan import PLAN
 from helpers.features import FeatureSetting, build_cache
 from helpers.models import MODELS, is_classical
@@ -78,7 +79,7 @@ def test_the_benchmark_trains_and_leaves_no_run(cache, tmp_path, monkeypatch):
 
 def test_the_benchmark_knows_every_network_of_the_plan(tmp_path, monkeypatch):
     monkeypatch.setenv("HELPERS_WORK", str(tmp_path))
-    found = {(settings.model, settings.features) for settings in bench.plan_settings()}
+    found = {(settings.model, settings.features) for settings in plan_settings()}
     networks = {row.model for notebook in PLAN for row in notebook.rows} & {n for n in MODELS if not is_classical(n)}
     assert {model for model, _ in found} == networks and ("resnet50", "waveform_picture") in found
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,19 +11,16 @@ import pandas as pd
 import torch
 
 from helpers.environment import (
-    PROJECT,
     cpu_threads,
     keep_freed_memory,
     pick_device,
     seed_everything,
-    where_am_i,
 )
-from helpers.features import FEATURES, Cache, build_cache
-from helpers.models import MODELS, is_classical, model_options
+from helpers.features import FEATURES, Cache
 from helpers.models.layers import count_parameters, milliseconds_per_clip
 from helpers.training.batches import BatchReader, split_rows
 from helpers.training.loop import Training, make_model
-from helpers.training.settings import TrainSettings, check_settings
+from helpers.training.settings import TrainSettings
 
 LA_TRAIN_CLIPS = 25_380
 
@@ -75,51 +71,6 @@ def bench_training(settings: TrainSettings, cache: Cache, seconds: float = 10.0)
         "la_epoch_minutes": LA_TRAIN_CLIPS / (rate * settings.batch_size) / 60,
         "ms_per_clip": milliseconds_per_clip(model.cpu(), shape),
     }  # fmt: skip
-
-
-def plan_settings(models: Sequence[str] = (), profile: str = "demo") -> list[TrainSettings]:
-    """The settings with which the notebooks train each network, one for each model and feature, all clips."""
-    from helpers.execution.parameters import inspect_notebook
-    from helpers.execution.plan import PLAN
-    from helpers.models.tiny_front_end import write_tiny_front_end
-
-    found: dict[tuple[str, str], TrainSettings] = {}
-    for notebook in PLAN:
-        for row in notebook.rows:
-            network = row.model in MODELS and not is_classical(row.model)  # a fusion is neither
-            if not network or (models and row.model not in models):
-                continue
-            declared = inspect_notebook(PROJECT / "notebooks" / f"{notebook.stem}.ipynb")
-            given = {name: parameter.default for name, parameter in declared.items()}
-            given |= {**notebook.profiles.get(profile, {}), **row.overrides, "train_clips": 0, "eval_clips": 0}
-            if given.get("front_end") == "tiny":
-                given["front_end"] = str(write_tiny_front_end(where_am_i().folders.cache / "tiny-wav2vec2-0", 0))
-            wanted = {*TrainSettings.model_fields, *model_options(row.model)}
-            settings = check_settings({name: value for name, value in given.items() if name in wanted})
-            found.setdefault((row.model, settings.features), settings)
-    return list(found.values())
-
-
-def main(argv: Sequence[str]) -> int:
-    """`python -m helpers bench training [--models lcnn,small] [--seconds 10]`: a Markdown table."""
-    from helpers.data import open_dataset
-
-    parser = argparse.ArgumentParser(prog="helpers bench training", description=__doc__)
-    parser.add_argument("--dataset", default="starter", help="a name in data_manifest.yaml")
-    parser.add_argument("--source", default="", help="a folder or zip that holds it")
-    parser.add_argument("--models", default="", help="names joined by commas; default: every network of the plan")
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each network")
-    arguments = parser.parse_args(list(argv))
-    chosen = plan_settings([name for name in arguments.models.split(",") if name])
-    if not chosen:
-        parser.error(f"no notebook trains a network called {arguments.models!r}")
-    table = open_dataset(arguments.dataset, arguments.source).table
-    rows = [bench_training(settings, build_cache(table, FEATURES[settings.features]), arguments.seconds) for settings in chosen]
-    device = pick_device()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cpu_threads()} CPU threads"
-    print(f"\n{name}, torch {torch.__version__}\n")
-    print(as_markdown(pd.DataFrame(rows)))
-    return 0
 
 
 def as_markdown(found: pd.DataFrame) -> str:
