@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from helpers.environment import PROJECT, cpu_threads, pick_device, where_am_i
-from helpers.execution.parameters import inspect_notebook
+from helpers.environment import PROJECT, cpu_threads, pick_device
+from helpers.execution.jobs import notebook_file
+from helpers.execution.parameters import full_parameters, inspect_notebook
 from helpers.execution.plan import PLAN
 from helpers.models import MODELS, is_classical, model_options
 from helpers.training.settings import TrainSettings, check_settings
 
 
-def plan_settings(models: Sequence[str] = (), profile: str = "demo") -> list[TrainSettings]:
+def plan_settings(models: Sequence[str] = ()) -> list[TrainSettings]:
     """The settings with which the notebooks train each network, one for each model and feature, all clips."""
-    from helpers.models.tiny_front_end import write_tiny_front_end
+    from helpers.models.tiny_front_end import front_end_named
 
     found: dict[tuple[str, str], TrainSettings] = {}
     for notebook in PLAN:
@@ -22,11 +23,10 @@ def plan_settings(models: Sequence[str] = (), profile: str = "demo") -> list[Tra
             network = row.model in MODELS and not is_classical(row.model)  # a fusion is neither
             if not network or (models and row.model not in models):
                 continue
-            declared = inspect_notebook(PROJECT / "notebooks" / f"{notebook.stem}.ipynb")
-            given = {name: parameter.default for name, parameter in declared.items()}
-            given |= {**notebook.profiles.get(profile, {}), **row.overrides, "train_clips": 0, "eval_clips": 0}
-            if given.get("front_end") == "tiny":
-                given["front_end"] = str(write_tiny_front_end(where_am_i().folders.cache / "tiny-wav2vec2-0", 0))
+            declared = inspect_notebook(notebook_file(PROJECT, notebook))
+            given = full_parameters(declared, {**row.overrides, "train_clips": 0, "eval_clips": 0})
+            if "front_end" in given:
+                given["front_end"] = front_end_named(given["front_end"])
             wanted = {*TrainSettings.model_fields, *model_options(row.model)}
             settings = check_settings({name: value for name, value in given.items() if name in wanted})
             found.setdefault((row.model, settings.features), settings)

@@ -8,11 +8,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from helpers.environment import where_am_i
 from helpers.features import FEATURES, FeatureSetting, feature_shape
 from helpers.models import build_model, is_classical, model_options
 from helpers.models.standardise import Standardised
-from helpers.models.tiny_front_end import write_tiny_front_end
+from helpers.models.tiny_front_end import front_end_named
 from helpers.runs import Run
 from helpers.training.losses import prepare_network
 from helpers.training.settings import TrainSettings, check_settings
@@ -62,9 +61,8 @@ def _options(settings: TrainSettings) -> dict[str, Any]:
     options = {name: value for name, value in settings.options.items() if name in known}
     if "weights" in known and not is_classical(settings.model):
         options["weights"] = "none"  # the run's own follow: nothing is downloaded
-    if options.get("front_end") == "tiny":
-        folder = where_am_i().folders.cache / f"tiny-wav2vec2-{settings.seed}"
-        options["front_end"] = str(write_tiny_front_end(folder, settings.seed))
+    if "front_end" in options:
+        options["front_end"] = front_end_named(options["front_end"], settings.seed)
     return options
 
 
