@@ -167,7 +167,7 @@ PLAN: tuple[Notebook, ...] = (
     Notebook(
         "23_train_aasist", "AASIST: attention on graphs",
         "a detector with few parameters and a high price per clip, and the published weights on official clips", 2, 2,
-        needs=DATA, rows=(Row("aasist", "aasist"),), profiles={"smoke": HEAVY_SMOKE, "full": FULL},
+        needs=DATA, rows=(Row("aasist", "aasist"),), profiles={"smoke": HEAVY_SMOKE, "full": {**FULL, "batch_size": 24}},
         device="gpu advised",
     ),
     Notebook(
