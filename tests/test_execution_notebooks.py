@@ -56,6 +56,24 @@ def test_every_row_and_profile_of_the_plan_fits_its_notebook(profile):
     assert len(set(folders)) == len(folders), "two rows of the plan end in one run folder"
 
 
+@pytest.mark.parametrize(
+    "models, wanted",
+    [
+        *[(row.id, [row.id]) for notebook in PLAN for row in notebook.rows],
+        ("svm", ["deep_voice_svm"]),
+        ("vgg_like_unbalanced,lcnn", ["vgg_like_unbalanced", "lcnn"]),
+    ],
+)
+def test_a_variant_is_chosen_by_its_name_and_brings_no_other(models, wanted):
+    jobs = expand(Request(models=models, everything=True))
+    assert [job.row.id for job in jobs if job.notebook.rows] == wanted
+
+
+def test_variants_that_a_parameter_makes_equal_run_once():
+    jobs = expand(Request(notebooks="12,16", parameters={"features": "waveform_picture", "balance": "none", "augment": "none"}))
+    assert [job.row.id for job in jobs if job.notebook.rows] == ["resnet50", "vgg_like"]
+
+
 @pytest.mark.parametrize("path", THERE, ids=lambda path: path.stem)
 def test_notebook_has_the_agreed_form(path):
     assert check_form(path) == []

@@ -110,10 +110,12 @@ def _split(text: str) -> list[str]:
 
 
 def selected_rows(request: Request) -> list[tuple[Notebook, Row]]:
-    """The notebooks and variants that were asked for, without what they need."""
+    """The notebooks and variants that were asked for, without what they need. A name of --models is that of a variant,
+    or else of all variants with that model."""
     there = available(request)
     models = _split(request.models)
-    known = {name for n in there for row in n.rows for name in (row.id, row.model)}
+    ids = {row.id for n in there for row in n.rows}
+    known = ids | {row.model for n in there for row in n.rows}
     for model in models:
         if model not in known:
             raise ValueError(f"no notebook trains {model}{nearest(model, sorted(known))}")
@@ -128,7 +130,7 @@ def selected_rows(request: Request) -> list[tuple[Notebook, Row]]:
     for notebook in notebooks:
         rows = notebook.all_rows()
         if models and notebook.rows:
-            rows = tuple(row for row in rows if row.id in models or row.model in models)
+            rows = tuple(row for row in rows if row.id in models or row.model in set(models) - ids)
         pairs += [(notebook, row) for row in (rows[:1] if plain else rows)]
     return pairs
 
@@ -156,6 +158,7 @@ class Expansion:
         self.request = request
         self.there = {notebook.stem: notebook for notebook in available(request)}
         self.jobs: dict[tuple[str, str, str, int | None], Job] = {}
+        self.named: dict[str, Job] = {}
         self.declared: dict[str, dict[str, Parameter]] = {}
         self.fingerprints: dict[tuple[str, str], str] = {}
         self.used: set[str] = set()
@@ -199,8 +202,8 @@ class Expansion:
         forced = asked and self.request.again
         project = self.request.project
         job = Job(notebook, row, parameters, overrides, folder, name, dataset, project, forced, tuple(needs))
-        self.jobs[key] = job
-        return job
+        self.jobs[key] = self.named.setdefault(name, job)  # -p can make two variants the same
+        return self.jobs[key]
 
     def run(self) -> list[Job]:
         """All jobs, each after those it needs."""
@@ -223,7 +226,7 @@ class Expansion:
         if unused:
             names = sorted({name for declared in self.declared.values() for name in declared})
             raise ParameterError(f"no chosen notebook has a parameter {unused[0]}{nearest(unused[0], names)}")
-        return list(self.jobs.values())
+        return list(self.named.values())
 
 
 def expand(request: Request) -> list[Job]:
