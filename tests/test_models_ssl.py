@@ -48,6 +48,14 @@ def test_fine_tuning_reaches_the_front_end(front_end):
     assert network.front_end.feature_projection.projection.weight.grad.abs().sum() > 0
 
 
+def test_fine_tuning_leaves_out_no_layer(front_end, tmp_path):
+    restless = transformers.AutoModel.from_pretrained(front_end)
+    restless.config.layerdrop = 1.0
+    restless.save_pretrained(tmp_path)
+    network = build_model("ssl", (4000,), front_end=str(tmp_path), fine_tune=True).train()
+    assert network(torch.randn(2, 4000)).shape == (2,)
+
+
 def test_missing_front_end_is_asked_for_in_words(monkeypatch):
     monkeypatch.setattr(self_supervised, "hub_is_near", lambda: False)
     with pytest.raises(ValueError, match="needs front_end"):

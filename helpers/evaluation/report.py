@@ -82,6 +82,12 @@ def interval(section: dict) -> str:
     return f"{100 * low:.1f}–{100 * high:.1f} %"
 
 
+def few(names: Sequence[str], limit: int = 3) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - limit
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:limit])} and {more} more"
+
+
 def answers(runs: Sequence[Run], chosen: Run, by_dev: bool, found: dict | None) -> str:
     """Four cards, the first screen."""
     label, record = labels_of(runs)[chosen.name], chosen.metrics
@@ -96,9 +102,9 @@ def answers(runs: Sequence[Run], chosen: Run, by_dev: bool, found: dict | None) 
     sure = f"95 % interval {interval(section)}, from {section['n_bonafide']:,} bona fide and " \
            f"{section['n_spoof']:,} spoofs, resampled by {section['resampled_by']}"
     if better:
-        sure += f". On eval clearly better: {', '.join(better)}"
+        sure += f". On eval clearly better: {few(better)}"
     if unsure:
-        sure += f". Cannot be told from {', '.join(unsure)}"
+        sure += f". Cannot be told from {few(unsure)}"
     elif len(runs) > 1 and not better:
         sure += ". Clearly better than every other run"
     if section["eer_interval"][1] >= 0.5:

@@ -44,6 +44,7 @@ class SelfSupervised(Detector):
         if n_layers:
             config.num_hidden_layers = n_layers
             self.front_end.encoder.layers = self.front_end.encoder.layers[:n_layers]
+        config.layerdrop = 0.0  # a layer that is left out has no answer to weigh
         if not fine_tune:
             self.front_end.requires_grad_(False)
         self.layer_weights = nn.Parameter(torch.zeros(config.num_hidden_layers + 1))
