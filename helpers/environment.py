@@ -54,10 +54,10 @@ def where_am_i(environ: Mapping[str, str] | None = None, root: Path = Path("/"))
         work = PROJECT / "work"
         folders = Folders(work / "downloads", work / "data", work / "cache", PROJECT / "runs")
     if environ.get("HELPERS_WORK"):
-        work = Path(environ["HELPERS_WORK"]).expanduser()
+        work = Path(environ["HELPERS_WORK"]).expanduser().absolute()
         folders = Folders(work / "downloads", work / "data", work / "cache", folders.runs)
     if environ.get("HELPERS_RUNS"):
-        runs = Path(environ["HELPERS_RUNS"]).expanduser()
+        runs = Path(environ["HELPERS_RUNS"]).expanduser().absolute()
         folders = Folders(folders.downloads, folders.data, folders.cache, runs)
     return Place(name, PROJECT, folders, root)
 

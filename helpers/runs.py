@@ -159,7 +159,8 @@ class Run:
         path = self.folder / "scores.csv"
         if not path.is_file():
             raise FileNotFoundError(f"{self.name} holds no scores.csv: run {self.notebook} again")
-        return pd.read_csv(path, dtype={"utterance": str, "attack": str, "label": str, "split": str, "speaker": str})
+        words = dict.fromkeys(["utterance", "attack", "label", "split", "speaker"], str)
+        return pd.read_csv(path, dtype=words, keep_default_na=False)  # an attack may be called "None"
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """One row an epoch, rewritten whole: a resumed training leaves no row twice."""

@@ -99,6 +99,15 @@ def test_missing_recordings_stop_the_run_unless_allowed(tmp_path, manifest, caps
     assert "allowed: " in capsys.readouterr().out
 
 
+def test_a_look_at_the_counts_allows_nothing(tmp_path, manifest):
+    asvspoof(tmp_path / "in")
+    next((tmp_path / "in").rglob("LA_E_2.flac")).unlink()
+    looked = open_dataset("asvspoof2019_la", str(tmp_path / "in"), True, manifest=manifest(), remember=False)
+    assert len(looked.missing) == 1
+    with pytest.raises(CountMismatch):
+        open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest())
+
+
 def test_what_was_allowed_once_is_allowed_until_more_is_missing(tmp_path, manifest):
     """02 is told to go on; the notebooks after it open the same data without being told again."""
     asvspoof(tmp_path / "in")
@@ -256,6 +265,27 @@ def test_mistakes_in_a_protocol_are_shown_with_their_line(tmp_path, manifest, te
     with pytest.raises(DataError) as caught:
         open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest())
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["path,label\nflac/ü.flac,spoof\n".encode("cp1252"), b"", b"\n\n"])
+def test_a_protocol_that_is_no_csv_is_named(tmp_path, manifest, content):
+    protocol_csv(tmp_path / "in")
+    (tmp_path / "in" / "protocol.csv").write_bytes(content)
+    with pytest.raises(DataError, match="protocol.csv cannot be read .*save it as CSV in UTF-8"):
+        open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest())
+
+
+def test_own_data_without_one_of_the_splits_are_refused(tmp_path, manifest):
+    lines = [f"flac/u{n}.flac,{('real', 'fake')[n % 2]},{('train', 'test')[n // 2 % 2]}" for n in range(8)]
+    protocol_csv(tmp_path / "in", "path,label,split\n" + "\n".join(lines) + "\n", n=8)
+    with pytest.raises(DataError, match="has no clips for dev"):
+        open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest())
+
+
+def test_a_folder_called_test_beside_the_classes_is_no_split(tmp_path, manifest):
+    real_and_fake(tmp_path / "in")
+    touch(tmp_path / "in" / "test" / "notes.txt")
+    check_table(open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest()).table)
 
 
 def test_columns_and_labels_of_others_can_be_translated(tmp_path, manifest):

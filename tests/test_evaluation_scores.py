@@ -86,6 +86,20 @@ def test_json_holds_every_promised_key_as_fractions(tmp_path, capsys):
     assert "EER on A08" in capsys.readouterr().out
 
 
+def test_a_run_folders_scores_are_judged_on_eval_at_devs_threshold(tmp_path):
+    rows = ["utterance,attack,label,split,score"]
+    for split, shift in (("dev", 5.0), ("eval", 0.0)):
+        rows += [f"{split}{u},{a},{label},{split},{s + shift}" for u, a, label, s in LINES]
+    path = tmp_path / "scores.csv"
+    path.write_text("\n".join(rows))
+    found = cli.figures(path, rounds=5)
+    bonafide, spoof = ([s for _, _, label, s in LINES if label == wanted] for wanted in ("bonafide", "spoof"))
+    assert (found["n_bonafide"], found["n_spoof"]) == (len(bonafide), len(spoof))
+    assert found["eer"] == eer(bonafide, spoof)[0] and found["threshold_from"] == "dev"
+    assert found["threshold"] == pytest.approx(eer(bonafide, spoof)[1] + 5.0)
+    assert "accuracy at dev's threshold" in cli.as_text(found)
+
+
 def test_list_of_trials_may_repeat_an_utterance_with_one_score(tmp_path):
     path, _ = files(tmp_path, FOUR + "\nu3 A07 spoof -1.25")
     assert len(scores.read_scores(path, repeats=True)) == 6

@@ -11,6 +11,7 @@ import pytest
 from execution_toys import helpers, make_project
 from kaggle_stand_in import KaggleStandIn
 
+from helpers.execution import kaggle_campaign
 from helpers.execution.jobs import Request, expand
 from helpers.execution.kaggle_campaign import Campaign, import_runs
 from helpers.execution.kaggle_pack import Kernel, arrange, pack_kernel, pack_project, project_digest, slug_of
@@ -193,6 +194,31 @@ def test_push_that_the_client_takes_for_success_is_refused(project, jobs, stand_
     assert len(stand_in.named("SaveKernel")) == 1, "went on without its data stage"
 
 
+@pytest.mark.parametrize("mended", [False, True])
+def test_a_refused_training_is_left_out_and_pushed_again_by_the_next_command(project, jobs, stand_in, tmp_path, mended):
+    refusal = (200, {"ref": "x", "versionNumber": 1, "invalidDatasetSources": ["owner/name"]})
+    first = campaign(project, jobs, tmp_path)
+    first.push_project()
+    first.push(first.kernels[0])
+    stand_in.refuse["SaveKernel"] = [refusal]
+    assert first.run(max_seconds=60) is False
+    statuses = [first.records[kernel.stage]["status"] for kernel in first.kernels]
+    assert statuses == ["pulled", "refused", "pulled", "pulled"], "one refusal kept the others from running"
+    sources = stand_in.named("SaveKernel")[-1]["kernelDataSources"]
+    assert not any("tiny-big-" in one and "s1" not in one for one in sources), sources
+    if mended:
+        assert campaign(project, jobs, tmp_path).run(max_seconds=60) is True
+
+
+def test_on_kaggle_a_fusion_waits_for_the_trainings_and_each_of_them_ends_in_time():
+    kernels = arrange(expand(Request(everything=True)), [], gpu=True)
+    fusing = [kernel for kernel in kernels if any(job.notebook.stem == "25_fuse" for job in kernel.jobs)]
+    assert [kernel.stage for kernel in fusing] == ["compare"]
+    for kernel in kernels:
+        if any("max_minutes" in job.parameters for job in kernel.jobs if job.notebook.rows and kernel.stage != "compare"):
+            assert "max_minutes" in kernel.arguments, kernel.stage
+
+
 def test_wrong_token_and_no_connection_are_told_apart(stand_in, monkeypatch):
     stand_in.refuse["GetKernelSessionStatus"] = [(401, {"code": 401, "message": "Unauthenticated"})]
     with pytest.raises(KaggleError, match="does not accept this token"):
@@ -213,6 +239,19 @@ def test_half_a_run_folder_is_not_imported_over_a_finished_one(tmp_path):
     (source / "c/params.json").write_text('{"notebook": ')
     assert import_runs(source, runs) == ["b"]
     assert (runs / "a/metrics.json").is_file() and not (runs / "c").exists()
+
+
+def test_a_further_state_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(kaggle_campaign, "code_digest", lambda notebook: "now")
+    monkeypatch.setattr(kaggle_campaign, "epochs_done", lambda folder: int((folder / "epochs").read_text()))
+    source, runs = tmp_path / "pulled", tmp_path / "runs"
+    for root, paused, code in ((runs, "30", "now"), (source, "10", "before")):
+        write_json(root / "paused/params.json", {"notebook": "x"})
+        write_json(root / "paused/metrics.json", {"complete": False, "code": "now"})
+        (root / "paused/epochs").write_text(paused)
+        write_json(root / "newer/params.json", {"notebook": "x"})
+        write_json(root / "newer/metrics.json", {"complete": True, "code": code})
+    assert import_runs(source, runs) == []
 
 
 LAY_OUT = """set -e

@@ -1,5 +1,6 @@
 """The runner on small real notebooks: what it starts, skips, refuses, continues and reports."""
 
+import argparse
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import pytest
 from execution_toys import environment, helpers, make_project
 
 from helpers.execution import machine
+from helpers.execution.cli import add_choice, request_from
 from helpers.execution.folders import adopt, folder_of
 from helpers.runs import read_json, write_json
 
@@ -75,6 +77,16 @@ def test_plain_run_ends_with_complete_folders_and_a_table(finished):
     assert "eval EER 12.50 %" in done.stdout and "3 done in" in done.stdout
     assert score_of(run_folder(runs, "10_train_tiny")) == pytest.approx(expected_value(), rel=1e-6)
     assert "epoch 4 of 4" in (run_folder(runs, "10_train_tiny") / "papermill.log").read_text()
+
+
+def test_paths_are_those_of_the_user_and_not_of_the_notebooks_folder(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_RUNS", "my runs")
+    assert "1 done" in helpers(project, "run", "--notebooks", "01").stdout
+    assert run_folder(project / "my runs", "01_make").is_dir()
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    add_choice(parser)
+    assert request_from(parser.parse_args(["-p", "source", "mine"])).parameters == {"source": str(tmp_path / "mine")}
 
 
 def test_second_run_takes_seconds_and_starts_nothing(project, finished, monkeypatch):

@@ -198,7 +198,7 @@ def test_bad_files_are_left_out_with_their_reason(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(open_cache(cache.folder).rejected, cache.rejected)
     # The same folder, asked for with more rigour.
     with pytest.raises(ValueError, match="5 of 40 clips"):
-        build_cache(rows, SMALL, tmp_path / "cache")
+        build_cache(rows, SMALL, tmp_path / "cache", max_rejected=0.01)
 
 
 def test_too_many_bad_files_stop_the_build_in_words_and_can_be_allowed(tmp_path: Path) -> None:
@@ -216,6 +216,23 @@ def test_too_many_bad_files_stop_the_build_in_words_and_can_be_allowed(tmp_path:
         build_cache(rows.head(0), SMALL, tmp_path / "none")
     with pytest.raises(ValueError, match="none of the 1 clips"):
         build_cache(rows.iloc[[2]], SMALL, tmp_path / "bad", max_rejected=1.0)
+
+
+def test_what_was_allowed_for_one_feature_is_allowed_for_the_next(tmp_path: Path) -> None:
+    """03 is told `max_rejected`; the trainings open its caches, and make their own, without being told again."""
+    rows = make_table(tmp_path / "clips", 20)
+    Path(rows["path"][2]).write_bytes(b"no audio")
+    assert len(build_cache(rows, SMALL, tmp_path / "one", max_rejected=0.2)) == 19
+    assert len(build_cache(rows, SMALL, tmp_path / "one")) == 19
+    assert len(build_cache(rows, FEATURES["chroma"], tmp_path / "two")) == 19
+
+
+def test_a_cache_of_files_that_have_moved_tells_their_new_place(tmp_path: Path) -> None:
+    rows = make_table(tmp_path / "before", 4)
+    build_cache(rows, SMALL, tmp_path / "cache")
+    (tmp_path / "before").rename(tmp_path / "after")
+    moved = rows.assign(path=rows["path"].str.replace("before", "after"))
+    assert build_cache(moved, SMALL, tmp_path / "cache").table["path"].tolist() == moved["path"].tolist()
 
 
 def test_values_beyond_half_precision_are_rejected_and_not_clipped(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from torch.nn import functional as F
 
 from helpers.execution.bench import plan_settings
 from helpers.execution.plan import PLAN
-from helpers.features import FeatureSetting, build_cache
+from helpers.features import FeatureSetting, build_cache, compute
 from helpers.models import MODELS, is_classical
 from helpers.runs import open_run
-from helpers.training import bench, check_settings, describe, fit
+from helpers.training import bench, check_settings, describe, fit, loop
 from helpers.training.augment import FEATURES, WAVES, augment_features, augment_waves
-from helpers.training.batches import class_weights, epoch_order, split_rows, subset
+from helpers.training.batches import BatchReader, class_weights, epoch_order, split_rows, step_seed, subset
 from helpers.training.losses import ADDITIVE_MARGIN, SCALE, loss_of
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -65,6 +65,25 @@ def test_a_training_learns_and_describes_itself(cache, tmp_path):
     sections = describe(trained, cache, check_settings({**PARAMETERS, "epochs": 12}))
     assert sections["data"]["counts"]["train"] == {"bonafide": 12, "spoof": 12}
     assert sections["model_info"]["parameters"] > 0 and sections["notes"] == []
+
+
+@pytest.mark.parametrize("names", ["telephone", "noise+reverb"])
+def test_sound_is_changed_before_features_are_taken_from_it(cache, names):
+    rows = np.array([0, 1, 5])
+    reader = BatchReader(cache, SETTING, check_settings({**PARAMETERS, "augment": "none", "augment_wave": names, "crop_frames": 0}))
+    generator = torch.Generator().manual_seed(step_seed(PARAMETERS["seed"], 2, 4))
+    waves = np.stack([soundfile.read(path, dtype="float32")[0] for path in cache.table["path"].iloc[rows]])
+    expected = compute(augment_waves(torch.from_numpy(waves), names.split("+"), generator), SETTING)
+    torch.testing.assert_close(reader.training_batch(rows, 2, 4), expected)
+    assert not torch.allclose(expected, reader.features(rows), atol=0.1)
+
+
+def test_a_training_goes_on_where_a_machine_with_another_precision_left_it(cache, tmp_path, monkeypatch):
+    """A CPU saves no scaler; a T4 needs one. The GPU's precision is put in by hand, the scaler is torch's own."""
+    started, _ = train(cache, tmp_path, max_minutes=1e-9)
+    assert not started.complete
+    monkeypatch.setattr(loop.Training, "_precision", lambda self: torch.float16)
+    assert train(cache, tmp_path, max_minutes=0.0)[0].complete
 
 
 def test_the_benchmark_trains_and_leaves_no_run(cache, tmp_path, monkeypatch):

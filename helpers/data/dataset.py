@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from helpers.data import deep_voice, folders, protocols
-from helpers.data.errors import CountMismatch
+from helpers.data.errors import CountMismatch, DataError
 from helpers.data.manifest import LABELS, SPLITS, Entry, fingerprint, get_entry
 from helpers.data.protocols import COLUMNS
 from helpers.data.segments import cut_recordings
@@ -61,13 +61,14 @@ def open_dataset(
     place: Place | None = None,
     options: dict[str, Any] | None = None,
     manifest: str | Path | None = None,
+    remember: bool = True,
 ) -> Dataset:
     """Open the data set `name`: look for it, download and stage it where needed, read it, count it.
 
     `options` change the entry's own for this call, for instance {"split": "recording"}.
     Raises CountMismatch where files or counts differ from protocol and manifest; `allow_mismatch` keeps what is
     there, reports the rest and goes on. What was allowed once (in 02) is allowed to the notebooks after it, as long
-    as the same is lacking. Other failures are DataErrors that say what to do.
+    as the same is lacking, unless `remember` is False, as for a mere look. Other failures are DataErrors that say what to do.
     """
     entry = get_entry(name, manifest)
     if options:
@@ -84,7 +85,8 @@ def open_dataset(
     data_folder = place.folders.data.absolute()
     root = stage(found, entry, data_folder)
     table, notes = read_table(root, entry)
-    counts, missing = check_counts(table, entry, allow_mismatch, data_folder / f"{entry.name}.accepted.txt")
+    accepted = data_folder / f"{entry.name}.accepted.txt"
+    counts, missing = check_counts(table, entry, allow_mismatch, accepted, remember)
     table = table[table["path"] != ""] if entry.layout != "features_csv" else table
     table, more_notes = _finish(table, entry, data_folder)
     notes += more_notes
@@ -121,13 +123,21 @@ def _finish(table: pd.DataFrame, entry: Entry, data_folder: Path) -> tuple[pd.Da
         scheme = str(entry.options.get("split", DEFAULT_SPLIT.get(entry.layout, "random")))
         table, more = add_split(table, scheme, int(entry.options.get("seed", 0)))
         notes += more
+    elif entry.layout in ("real_fake_folders", "protocol_csv"):
+        lacking = [split for split in SPLITS if split not in set(table["split"])]
+        if lacking:
+            raise DataError(
+                f"{entry.name} is split into {', '.join(sorted(set(table['split'])))} and has no clips for "
+                f"{' nor '.join(lacking)}: a detector needs train to learn, dev to choose, eval to be judged. Move some "
+                "speakers' clips there, or take all splits away and the suite makes them"
+            )
     table = table.assign(dataset=entry.name).reset_index(drop=True)
     table = table[COLUMNS + [column for column in table.columns if column not in COLUMNS]]
     return table.astype({column: "str" for column in COLUMNS}), notes
 
 
 def check_counts(
-    table: pd.DataFrame, entry: Entry, allow_mismatch: bool, accepted: Path
+    table: pd.DataFrame, entry: Entry, allow_mismatch: bool, accepted: Path, remember: bool = True
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Expected and found per split and class, and the trials without a file. `accepted` remembers what was allowed.
 
@@ -160,7 +170,7 @@ def check_counts(
         if not (allow_mismatch or before) or here.empty:
             raise CountMismatch(words + ". Complete the data, or set allow_mismatch to go on with what is there")
         print("allowed: " + words)
-        if not before:
+        if remember and not before:
             write_text(accepted, words)
     return counts, missing
 

@@ -59,11 +59,17 @@ def two_class_rows(
     return rows
 
 
+def _has_classes(folder: Path) -> bool:
+    return any(name in CLASS_FOLDERS for name in subfolders(folder))
+
+
 def _one_part(root: Path, part: str) -> tuple[pd.DataFrame, bool]:
     """Rows of one real/fake tree, and whether it came with its own splits."""
     prefix = f"{part}/" if part else ""
     rows = []
-    with_splits = [(name, path) for name, path in sorted(subfolders(root).items()) if name in SPLIT_FOLDERS]
+    with_splits = [
+        (name, path) for name, path in sorted(subfolders(root).items()) if name in SPLIT_FOLDERS and _has_classes(path)
+    ]
     for name, path in with_splits:
         for row in two_class_rows(path, CLASS_FOLDERS, AUDIO, f"{prefix}{path.name}/"):
             rows.append({**row, "split": SPLIT_FOLDERS[name]})

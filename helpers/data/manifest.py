@@ -212,7 +212,10 @@ def _file_facts(source: Path) -> list[str]:
     facts = []
     for folder, _, names in os.walk(source):
         for name in names:
-            stat = os.stat(os.path.join(folder, name))
+            try:
+                stat = os.stat(os.path.join(folder, name))
+            except FileNotFoundError:  # a link to nowhere, or a file just deleted
+                continue
             relative = os.path.relpath(os.path.join(folder, name), source)
             facts.append(f"{relative} {stat.st_size} {stat.st_mtime_ns}")
     return sorted(facts)

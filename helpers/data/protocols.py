@@ -3,6 +3,7 @@ folders of ASVspoof hold enrolment recordings that belong to no trial."""
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Iterable
@@ -141,7 +142,10 @@ def read_protocol_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
     """
     root = require_root(folder, entry)
     name = str(entry.options.get("protocol", "protocol.csv"))
-    table = pd.read_csv(root / name, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    try:
+        table = pd.read_csv(root / name, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{name} cannot be read ({error}): save it as CSV in UTF-8, with a line of headings") from None
     table.columns = [str(column).strip() for column in table.columns]
     table = table.rename(columns={given: ours for ours, given in entry.options.get("columns", {}).items()})
     for column in ("path", "label"):

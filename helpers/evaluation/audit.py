@@ -118,7 +118,7 @@ def find_measures(runs: Sequence[Run], dataset: str) -> pd.DataFrame | None:
     for run in reversed(list(runs)):
         path = run.folder / "shortcuts.csv"
         if path.is_file() and run.parameters.get("dataset") == dataset:
-            return pd.read_csv(path, dtype={"utterance": str, "attack": str, "speaker": str}, keep_default_na=True,
+            return pd.read_csv(path, dtype={"utterance": str, "attack": str, "speaker": str}, keep_default_na=False,
                                na_values=[""])
     return None
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.evaluation.scores import read_asv, read_scores
-from helpers.evaluation.summary import asvspoof_names, by_class, summarise_split
+from helpers.evaluation.scores import check_scores, read_asv, read_scores
+from helpers.evaluation.summary import asvspoof_names, by_class, summarise_split, thresholds
 from helpers.metrics import LA2019_EVAL, ErrorCurve, eer_official, measures, refuse_wrong_polarity
 
 # Published EER % and min t-DCF of the score files in the golden folder.
@@ -50,8 +50,13 @@ def figures(scores, labels=None, asv=None, rounds: int = 200, repeats: bool = Fa
 
     t-DCF uses the ASV file where one is given, else the constants of ASVspoof 2019 LA eval (`asv` says which);
     an ASV file allows repeated utterances, since a tandem list names one once for each claimed speaker.
+    A file with splits, as a run folder's scores.csv, is judged on eval, at dev's threshold where it has dev.
     """
-    table = read_scores(scores, labels, repeats or asv is not None)
+    table, chosen = read_scores(scores, labels, repeats or asv is not None), None
+    if "split" in table and "eval" in set(table["split"]):
+        dev = table[table["split"] == "dev"]
+        chosen = thresholds(dev) if dev["label"].nunique() == 2 else None
+        table = check_scores(table[table["split"] == "eval"], Path(scores).name, repeats or asv is not None)
     curve = ErrorCurve(*by_class(table))
     refuse_wrong_polarity(max(curve.eer()[0], curve.eer_official()) if len(set(curve.order)) > 1 else 0.0,
                           Path(scores).name)
@@ -64,9 +69,9 @@ def figures(scores, labels=None, asv=None, rounds: int = 200, repeats: bool = Fa
         if not asvspoof_names(table):
             source += ", although these attacks are not from there: read t-DCF with care"
     result = {key: found[key] for key in JSON_KEYS} | {"asv": source, "n_bonafide": curve.n_bonafide,
-                                                       "n_spoof": curve.n_spoof}
+                                                       "n_spoof": curve.n_spoof, "threshold_from": "dev" if chosen else "the scores themselves"}
     if rounds:
-        section = summarise_split(table, None, rounds, 0, errors)
+        section = summarise_split(table, chosen, rounds, 0, errors)
         extra = ["threshold", "accuracy", "balanced_accuracy", "precision", "recall", "macro_f1", "confusion",
                  "eer_interval", "resampled_by", "mean_attack_eer", "mean_attack_eer_interval", "per_speaker"]
         result |= {key: section[key] for key in extra if key in section}
@@ -83,7 +88,8 @@ def figures(scores, labels=None, asv=None, rounds: int = 200, repeats: bool = Fa
 
 def as_text(found: dict) -> str:
     """The figures for people, percentages where rates are meant."""
-    percent = {"eer": "EER", "eer_official": "EER, official code", "accuracy": "accuracy at the EER threshold",
+    point = "accuracy at dev's threshold" if found["threshold_from"] == "dev" else "accuracy at the EER threshold"
+    percent = {"eer": "EER", "eer_official": "EER, official code", "accuracy": point,
                "macro_f1": "macro-F1", "auc": "AUC"}
     plain = {"min_tdcf_v1": "min t-DCF (2019)", "min_tdcf_v2": "min t-DCF (2021)", "min_dcf": "minDCF (ASVspoof 5)",
              "act_dcf": "actDCF (if scores are LLRs)", "cllr": "Cllr, bits (if LLRs)", "min_cllr": "min Cllr, bits"}

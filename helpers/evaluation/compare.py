@@ -229,7 +229,7 @@ def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
                 "trained_on": record["dataset"], "run": run.name}
         rows.append({**base, "tested_on": record["dataset"], "eer": record["metrics"]["eval"]["eer"]})
         for path in sorted(run.folder.glob("scores.*.csv")):
-            table = pd.read_csv(path, dtype={"utterance": str, "attack": str, "split": str})
+            table = pd.read_csv(path, dtype={"utterance": str, "attack": str, "split": str}, keep_default_na=False)
             if "split" in table and (table["split"] == "eval").any():
                 table = table[table["split"] == "eval"]
             rate = eer(*by_class(check_scores(table, f"{run.name}, {path.name}")))[0]
@@ -238,7 +238,7 @@ def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def cross_data_matrix(runs: Sequence[Run]) -> pd.DataFrame:
-    """cross_data as a matrix: (model, trained on) x tested on, the lowest EER where several runs compete on one cell."""
+    """cross_data as a matrix: (model, trained on) x tested on, the mean where a cell has several runs."""
     return cross_data(runs).pivot_table(index=["model", "trained_on"], columns="tested_on", values="eer", aggfunc="mean")
 
 

@@ -33,7 +33,7 @@ def check_scores(table: pd.DataFrame, name: str = "scores", repeats: bool = Fals
     table = table.reset_index(drop=True)
     if "attack" not in table:
         table["attack"] = "-"
-    table["attack"] = table["attack"].fillna("-").astype(str)
+    table["attack"] = table["attack"].fillna("-").astype(str).replace("", "-")
     table["score"] = checked(pd.to_numeric(table["score"], errors="raise"), name)
     strange = sorted(set(table["label"]) - {"bonafide", "spoof"}, key=str)
     if strange:

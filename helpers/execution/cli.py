@@ -29,6 +29,9 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 
 def request_from(arguments: argparse.Namespace) -> Request:
     """The Request behind parsed options."""
+    parameters = dict(parse_assignments(arguments.p))
+    if parameters.get("source"):  # a notebook runs in its own folder
+        parameters["source"] = str(Path(parameters["source"]).expanduser().absolute())
     return Request(
         notebooks=arguments.notebooks,
         models=arguments.models,
@@ -36,7 +39,7 @@ def request_from(arguments: argparse.Namespace) -> Request:
         dataset=arguments.dataset,
         profile=arguments.profile,
         seeds=arguments.seeds,
-        parameters=dict(parse_assignments(arguments.p)),
+        parameters=parameters,
         again=getattr(arguments, "again", False),
     )
 
@@ -71,7 +74,7 @@ def run(argv: list[str]) -> int:
     try:
         works = runner.run()
     except KeyboardInterrupt:
-        print("\nstopped. The same command goes on where this left off.", flush=True)
+        print(f"\nstopped. The same command{', without --again,' * arguments.again} goes on where this left off.", flush=True)
         return EXIT_STOPPED
     print("\n" + report.summary(works, time.monotonic() - began), flush=True)
     return report.exit_code(works)

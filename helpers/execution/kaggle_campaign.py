@@ -23,10 +23,10 @@ from helpers.execution.kaggle_pack import (
 )
 from helpers.execution.kaggle_service import ENDED, KaggleBusy, KaggleError, KernelState, Service
 from helpers.execution.states import epochs_done, read_metrics
-from helpers.runs import read_json, write_json
+from helpers.runs import code_digest, read_json, write_json
 
 GPU_SESSIONS = 2
-PUSHING, PUSHED, PULLED, FAILED = "pushing", "pushed", "pulled", "failed"
+PUSHING, PUSHED, PULLED, FAILED, REFUSED = "pushing", "pushed", "pulled", "failed", "refused"
 MAX_PARTS = 8  # continuations of one training by max_minutes or the session's end
 
 
@@ -58,7 +58,10 @@ class Campaign:
         for kernel in self.kernels:
             slug = slug_of(kernel, self.prefix, self.code)
             first = {"stage": kernel.stage, "status": "", "parts": [slug], "message": ""}
-            self.records[kernel.stage] = self.state["kernels"].setdefault(slug, first)
+            record = self.state["kernels"].setdefault(slug, first)
+            if record["status"] == REFUSED:  # by an earlier command: the user may have mended the cause
+                record["status"], record["message"] = "", ""
+            self.records[kernel.stage] = record
 
     def save(self) -> None:
         """Write the state by rename."""
@@ -102,7 +105,7 @@ class Campaign:
 
     def _has_ended(self, stage: str) -> bool:
         """A training that failed does not keep the comparison from the others; the data stages must succeed."""
-        return self.records[stage]["status"] in ((PULLED,) if stage == "data" else (PULLED, FAILED))
+        return self.records[stage]["status"] in ((PULLED,) if stage == "data" else (PULLED, FAILED, REFUSED))
 
     def push(self, kernel: Kernel) -> None:
         """Push one kernel, unless an earlier command was stopped just after it had done so."""
@@ -111,7 +114,8 @@ class Campaign:
             record["status"] = PUSHED
             self.save()
             return
-        sources = [f"{self.owner}/{slug}" for stage in kernel.after for slug in self.records[stage]["parts"]]
+        there = [self.records[stage] for stage in kernel.after if self.records[stage]["status"] != REFUSED]
+        sources = [f"{self.owner}/{slug}" for before in there for slug in before["parts"]]
         sources += [f"{self.owner}/{slug}" for slug in record["parts"][:-1]]
         datasets = [self.project_reference, *self.datasets]
         folder = self.folder / reference.split("/")[1]
@@ -126,7 +130,7 @@ class Campaign:
             self.save()
             raise
         except KaggleError as error:
-            record["status"], record["message"] = FAILED, str(error)
+            record["status"], record["message"] = REFUSED, str(error)
             self.save()
             raise
         record["status"] = PUSHED
@@ -211,15 +215,16 @@ def import_runs(source: Path, runs_dir: Path) -> list[str]:
     taken = []
     for record in sorted(source.glob("*/params.json")):
         try:
-            read_json(record)
+            content = read_json(record)
         except ValueError:
             continue  # half a file: the next pull brings it whole
         folder, target = record.parent, runs_dir / record.parent.name
         here, there = read_metrics(target), read_metrics(folder)
-        finished, same_code = here.get("complete"), here.get("code") == there.get("code")
-        if finished and (not there.get("complete") or same_code):
+        if here.get("complete") and here.get("code") in (there.get("code"), code_digest(content.get("notebook", ""))):
             continue
-        if target.exists() and not finished and not there and epochs_done(target) > epochs_done(folder):
+        if here.get("complete") and not there.get("complete"):
+            continue
+        if target.exists() and not there.get("complete") and epochs_done(target) > epochs_done(folder):
             continue
         part = runs_dir / ".pulled" / folder.name
         shutil.rmtree(part, ignore_errors=True)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from helpers.environment import where_am_i
+from helpers.execution.child import Lock
 from helpers.execution.cli import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, add_choice, refused, request_from
 from helpers.execution.jobs import Job, expand
 from helpers.execution.kaggle_campaign import Campaign
@@ -44,10 +45,12 @@ def runner_arguments(arguments: argparse.Namespace) -> list[str]:
 
 def attached_data(jobs: list[Job], extra: str) -> list[str]:
     """The Kaggle data sets of the chosen manifest entries, and those the user adds."""
-    from helpers.data.manifest import get_entry
+    from helpers.data.manifest import MANIFEST, get_entry, read_manifest
 
-    found = []
+    found, travelling = [], read_manifest(MANIFEST).entries
     for name in dict.fromkeys(job.dataset for job in jobs if job.dataset):
+        if name not in travelling:
+            raise ValueError(f"{name} stands in a manifest of your own, which stays here: write it into {MANIFEST.name}")
         entry = get_entry(name)
         if entry.source == "kaggle":
             found.append(entry.slug)
@@ -87,6 +90,8 @@ def main(argv: list[str]) -> int:
         if arguments.action == "status":
             print(aligned(campaign.table()))
             return EXIT_OK
+        if not Lock(campaign.folder, "campaign").take():
+            raise ValueError(f"another command works on the kernels named {arguments.prefix}-…: wait for it, or choose --prefix")
         if arguments.action == "run":
             complete = campaign.run()
             print(aligned(campaign.table()))

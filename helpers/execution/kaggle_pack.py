@@ -63,7 +63,8 @@ def arrange(jobs: list[Job], arguments: list[str], gpu: bool, session_minutes: i
     A training is told to save and stop an hour before the session ends: what Kaggle cuts off is lost.
     """
     data = [job for job in jobs if not job.notebook.rows and not job.notebook.reads_runs]
-    training = sorted((job for job in jobs if job.notebook.rows), key=lambda job: -job.notebook.minutes_gpu)
+    training = [job for job in jobs if job.notebook.rows and not job.notebook.reads_runs]
+    training.sort(key=lambda job: -job.notebook.minutes_gpu)
     reading = [job for job in jobs if job.notebook.reads_runs]
     kernels = []
     if data:
@@ -76,7 +77,7 @@ def arrange(jobs: list[Job], arguments: list[str], gpu: bool, session_minutes: i
             part = group[place : place + CARDS]
             seeds = [] if seed is None else ["--seeds", str(seed)]
             own = _choice(part) + seeds + arguments + (["--jobs", str(len(part))] if gpu else [])
-            if "max_minutes" not in arguments and all("max_minutes" in job.parameters for job in part):
+            if "max_minutes" not in arguments and any("max_minutes" in job.parameters for job in part):
                 own += ["-p", "max_minutes", str(max(5, session_minutes - 60))]
             kernels.append(Kernel(_stage_name(part), part, gpu, [k.stage for k in kernels[:1] if data], own))
     if reading:

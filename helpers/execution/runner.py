@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from helpers.execution import child, machine
@@ -18,7 +19,6 @@ from helpers.execution.folders import adopt, aside, put_aside
 from helpers.execution.jobs import Job
 from helpers.execution.machine import Slot
 from helpers.execution.states import (
-    ABSENT,
     FINISHED,
     INTERRUPTED,
     OUTDATED,
@@ -74,6 +74,9 @@ class Runner:
         self.width = max((len(job.label) for job in self.jobs), default=0)
         project = str(self.jobs[0].project) if self.jobs else ""
         self.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [project, self.environ.get("PYTHONPATH", "")]))
+        for name in ("HELPERS_WORK", "HELPERS_MANIFEST"):  # the children work in notebooks/
+            if self.environ.get(name):
+                self.environ[name] = str(Path(self.environ[name]).expanduser().absolute())
         if self.jobs:
             self.environ["HELPERS_RUNS"] = str(self.jobs[0].folder.parent)
 
@@ -153,7 +156,7 @@ class Runner:
     def _start(self, work: Work, found: State) -> None:
         job, kind = work.job, found.kind
         child.clear_leftovers(job.folder)
-        if kind == OUTDATED or (job.forced and kind != ABSENT):
+        if kind == OUTDATED or (job.forced and kind == FINISHED):
             put_aside(job.folder)
         # What stands here from a stopped attempt must not be taken for the result of this one.
         (job.folder / child.EXECUTED).unlink(missing_ok=True)

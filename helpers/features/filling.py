@@ -28,6 +28,7 @@ from helpers.features.progress import Progress
 from helpers.features.settings import FeatureSetting, setting_name
 from helpers.runs import read_json
 
+MAX_REJECTED = 0.01  # share of clips that may be unusable
 CLIPS_A_SHARD = 512  # at most
 SHARDS_WANTED = 32  # small sets are cut finer, so that all cores have work and progress is seen
 CLIPS_AT_ONCE = 16  # of one transform: their spectra stay within the processor's cache
@@ -40,14 +41,15 @@ def build_cache(
     setting: FeatureSetting,
     folder: Path | None = None,
     workers: int | None = None,
-    max_rejected: float = 0.01,
+    max_rejected: float | None = None,
 ) -> Cache:
     """An utterance table and a setting -> their cache; at once where it is complete, onwards where it is half done.
 
     `folder` defaults to the place's cache folder, named by data set, feature and hash. `workers` defaults to the cores
     of this process (threads: decoding and transforms run outside the interpreter's lock); inside
     `joblib.parallel_config(backend="dask")` the shards go to that cluster, which must see the same files.
-    Clips that cannot be used are listed in rejected.csv; ValueError where they are more than `max_rejected` (a share),
+    Clips that cannot be used are listed in rejected.csv; ValueError where they are more than `max_rejected` (a share;
+    None: what was allowed for another feature of this table, as in 03, else MAX_REJECTED),
     where the table is empty, or where `folder` holds something else.
     """
     if len(table) == 0:
@@ -58,6 +60,8 @@ def build_cache(
         folder = cache_folder(where_am_i().folders.cache, datasets, name, table, setting)
     folder = Path(folder)
     plan = {"schema": SCHEMA, "code": CODE, "setting": setting.to_dict(), "table": table_digest(table)}
+    if max_rejected is None:
+        max_rejected = _accepted(folder.parent, plan["table"])
     if not (folder / "index.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder) as alone:
@@ -70,8 +74,15 @@ def build_cache(
     else:
         _check_plan(folder / "index.json", plan)
     cache = open_cache(folder)
+    cache.table["path"] = cache.table["utterance"].map(dict(zip(table["utterance"], table["path"], strict=True)))
     _check_rejected(cache.rejected, len(table), max_rejected, folder)
     return cache
+
+
+def _accepted(folder: Path, table: str) -> float:
+    """The share of rejected clips that was accepted when another feature of the same table was cached."""
+    found = [read_json(path) for path in folder.glob("*/index.json")]
+    return max((one.get("max_rejected", 0.0) for one in found if one.get("table") == table), default=MAX_REJECTED)
 
 
 def _check_plan(path: Path, plan: dict[str, Any]) -> None:
@@ -135,6 +146,7 @@ def _fill(
     index = {
         **plan,
         "dtype": "float16",
+        "max_rejected": max_rejected,
         "shape": list(next(records[i]["shape"] for i in sorted(records) if records[i]["kept"])),
         "rows": [len(records[i]["kept"]) for i in range(len(bounds))],
         "bytes": [path.stat().st_size for path in shards],

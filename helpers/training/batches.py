@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from helpers.features import Cache, FeatureSetting, compute
+from helpers.data import read_audio
+from helpers.features import Cache, FeatureSetting, compute, fit_length
 from helpers.training.augment import augment_features, augment_waves
 from helpers.training.settings import TrainSettings, split_names
 
@@ -94,6 +95,13 @@ class BatchReader:
         self.crop, self.seed, self.batch_size = settings.crop_frames, settings.seed, settings.batch_size
         self.from_waves = cache.setting.kind == "wave" and setting.kind != "wave"
 
+    def waves(self, rows: np.ndarray) -> torch.Tensor:
+        """(n, samples) float32: from a cache of waves, else from the clips' own files."""
+        if self.cache.setting.kind == "wave":
+            return torch.from_numpy(self.cache.read(rows).astype(np.float32))
+        paths = self.cache.table["path"].iloc[rows]
+        return torch.from_numpy(np.stack([fit_length(read_audio(path), self.setting.n_samples) for path in paths]))
+
     def features(self, rows: np.ndarray) -> torch.Tensor:
         """(n, *shape) float32, unchanged: what scoring sees."""
         batch = torch.from_numpy(self.cache.read(rows).astype(np.float32))
@@ -103,9 +111,8 @@ class BatchReader:
         """(n, *shape) float32, augmented by a generator that seed, epoch and step determine."""
         generator = torch.Generator().manual_seed(step_seed(self.seed, epoch, step))
         if self.on_waves:
-            batch = torch.from_numpy(self.cache.read(rows).astype(np.float32))
-            batch = augment_waves(batch, self.on_waves, generator)
-            batch = compute(batch, self.setting) if self.from_waves else batch
+            batch = augment_waves(self.waves(rows), self.on_waves, generator)
+            batch = batch if self.setting.kind == "wave" else compute(batch, self.setting)
         else:
             batch = self.features(rows)
         if self.crop and batch.shape[-1] > self.crop:

@@ -142,12 +142,14 @@ class Training:
         while not self.complete:
             spent = time.monotonic() - started
             due = spent + spent / max(1, self.epoch - first)  # when the next epoch would end
-            if self.settings.max_minutes and self.epoch > first and due > 60 * self.settings.max_minutes:
+            late = bool(self.settings.max_minutes) and self.epoch > first and due > 60 * self.settings.max_minutes
+            if parallel.first_says(late):
                 print(f"stopped after {spent / 60:.1f} min (max_minutes={self.settings.max_minutes:g}): saved, goes on next time")
                 return
             begin = time.monotonic()
             train_loss = self.train_epoch()
             judged = self.average.module if self.average is not None else self.model
+            parallel.share_buffers(judged)
             eer = self.judge(judged)
             self.epoch += 1
             self.seconds += time.monotonic() - begin
@@ -247,7 +249,8 @@ class Training:
         state = torch.load(path, map_location="cpu", weights_only=True)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where it was saved by a machine that needs no scaling
+            self.scaler.load_state_dict(state["scaler"])
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"])
         self.epoch, self.seconds = state["epoch"], state["seconds"]

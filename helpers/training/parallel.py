@@ -20,6 +20,8 @@ def active() -> bool:
 
 def start() -> None:
     """Join the group that torchrun describes in the environment: nccl on GPUs, gloo on CPUs."""
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # where nccl puts what is gathered
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
@@ -51,8 +53,27 @@ def share(rows: np.ndarray) -> np.ndarray:
 
 
 def wrap(model: nn.Module) -> nn.Module:
-    """DistributedDataParallel over the model, made anew each epoch (it holds no state of its own)."""
-    return nn.parallel.DistributedDataParallel(model) if active() else model
+    """DistributedDataParallel over the model, made anew each epoch (it holds no state of its own).
+
+    Published networks have parameters that no clip reaches (AASIST's first batch norms).
+    """
+    return nn.parallel.DistributedDataParallel(model, find_unused_parameters=True) if active() else model
+
+
+def share_buffers(model: nn.Module) -> None:
+    """The first process's running means and deviations for all: it is the one that saves them."""
+    if active():
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+
+
+def first_says(answer: bool) -> bool:
+    """The first process's answer for all: each has a clock of its own."""
+    if not active():
+        return answer
+    told = [answer]
+    dist.broadcast_object_list(told, 0)
+    return told[0]
 
 
 def mean(value: torch.Tensor) -> float:

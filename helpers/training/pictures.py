@@ -15,6 +15,7 @@ from torch.nn import functional
 from helpers.data import BadAudio, Dataset
 from helpers.environment import where_am_i
 from helpers.features import FEATURES, Cache, build_cache
+from helpers.features.cache import table_digest
 from helpers.models.layers import count_parameters, milliseconds_per_clip
 from helpers.runs import digest
 from helpers.training.batches import subset
@@ -89,7 +90,8 @@ def chosen_rows(table: pd.DataFrame, train_clips: int = 0, eval_clips: int = 0) 
 def read_vectors(pictures: Pictures, rows: np.ndarray, model: Vgg16Svm, name: str) -> np.ndarray:
     """`model.vectors` of these rows, float32 (n, d), kept in the cache folder under `name`: the slow part, done once."""
     table = pictures.table.iloc[rows]
-    identity = digest([name, pictures.side, table[["utterance", "label"]].to_csv(index=False)], 12)
+    seen = pictures.cache.folder.name if pictures.cache is not None else table_digest(pictures.table)
+    identity = digest([name, seen, pictures.side, table[["utterance", "label"]].to_csv(index=False)], 12)
     file = where_am_i().folders.cache / f"{table['dataset'].iloc[0]}-vgg16-{identity}.npy"
     if file.is_file():
         return np.load(file)

@@ -36,7 +36,6 @@ class TrainSettings(BaseModel):
     averaging: float = Field(0.0, ge=0, lt=1)  # decay of the weights' moving average, 0 is off
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     leave_out: str = ""  # an attack kept from training and used, with dev's bona fide, to select the epoch
-    processes: int = Field(1, ge=1)  # torchrun processes of one model
     seed: int = Field(0, ge=0)
     max_minutes: float = Field(0, ge=0)
     device: str = "auto"
