@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from helpers.execution.bench import plan_settings
@@ -148,6 +149,30 @@ def test_a_run_keeps_its_checkpoint_until_it_is_complete(cache, tmp_path):
     assert not (run.folder / "last.pt").exists() and (run.folder / "best.safetensors").is_file()
 
 
+def train_on_two(run, cache):
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "helpers.training", str(run.folder), str(cache.folder),
+    ]  # fmt: skip
+    environ = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PROJECT}
+    done = subprocess.run(command, env=environ, cwd=PROJECT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return run
+
+
+def test_two_processes_score_with_the_weights_that_are_saved(cache, tmp_path):
+    """Each keeps running means of its own part of the last batch; one process saves, both score."""
+    parameters = {**PARAMETERS, "epochs": 1, "crop_frames": 0}
+    run = train_on_two(open_run("21_train_lcnn", parameters, "d", tmp_path), cache)
+    settings = check_settings(parameters)
+    reader, rows = BatchReader(cache, SETTING, settings), split_rows(cache.table, settings)
+    model = loop.make_model(settings, reader, rows["train"])
+    model.load_state_dict(load_file(run.path("best.safetensors")))
+    again = loop.score(model, reader, rows["eval"], torch.device("cpu"))
+    merged = run.read_scores().merge(again, on="utterance", suffixes=("_two", "_again"))
+    np.testing.assert_allclose(merged["score_two"], merged["score_again"], atol=1e-4)
+
+
 def test_two_processes_train_as_one_with_the_same_batch(cache, tmp_path):
     """DDP on two CPU processes against one process, the whole batch seen by both together; a network without
     batch statistics, so that the two must agree to rounding."""
@@ -156,14 +181,7 @@ def test_two_processes_train_as_one_with_the_same_batch(cache, tmp_path):
         "lr": 1e-3, "seed": 1, "device": "cpu", "balance": "none",
     }  # fmt: skip
     alone = fit(check_settings(parameters), cache, open_run("10_train_simple_ann", parameters, "d", tmp_path / "one"))
-    run = open_run("10_train_simple_ann", parameters, "d", tmp_path / "two")
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "helpers.training", str(run.folder), str(cache.folder),
-    ]  # fmt: skip
-    environ = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PROJECT}
-    done = subprocess.run(command, env=environ, cwd=PROJECT, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-2000:]
+    run = train_on_two(open_run("10_train_simple_ann", parameters, "d", tmp_path / "two"), cache)
     history = run.read_history()
     np.testing.assert_allclose(history["train_loss"], alone.history["train_loss"], atol=1e-5)
     scores = run.read_scores()

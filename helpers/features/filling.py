@@ -61,7 +61,7 @@ def build_cache(
     folder = Path(folder)
     plan = {"schema": SCHEMA, "code": CODE, "setting": setting.to_dict(), "table": table_digest(table)}
     if max_rejected is None:
-        max_rejected = _accepted(folder.parent, plan["table"])
+        max_rejected = _accepted(folder.parent, table_digest(table))
     if not (folder / "index.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder) as alone:
