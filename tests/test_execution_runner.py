@@ -239,7 +239,7 @@ def wait_for(condition, seconds=30):
 def test_runner_stopped_by_ctrl_c_leaves_no_process_and_goes_on_later(project, finished, monkeypatch):
     monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
     seed = 100
-    arguments = ["--notebooks", "10", "--models", "tiny", "--seeds", seed, "-p", "pause", "0.3"]
+    arguments = ["--notebooks", "10", "--models", "tiny", "--seeds", seed, "-p", "pause", "1.0"]
     process = start(project, *arguments)
     wait_for(lambda: list(finished[0].glob(f"10_train_tiny-all-{seed}-*/last.pt")))
     process.send_signal(signal.SIGINT)
