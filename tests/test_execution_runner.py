@@ -1,6 +1,7 @@
 """The runner on small real notebooks: what it starts, skips, refuses, continues and reports."""
 
 import argparse
+import functools
 import json
 import os
 import random
@@ -226,7 +227,9 @@ def test_others_go_on_when_one_notebook_breaks(project, finished, monkeypatch):
 
 def start(project, *arguments):
     line = [sys.executable, "-m", "helpers", "run", *map(str, arguments)]
-    return subprocess.Popen(line, cwd=project, env=environment(), stdout=subprocess.PIPE, text=True)
+    # A suite started in the background ignores Ctrl-C, and what it starts would, too.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(line, cwd=project, env=environment(), stdout=subprocess.PIPE, text=True, preexec_fn=heed)
 
 
 def wait_for(condition, seconds=30):
@@ -239,7 +242,7 @@ def wait_for(condition, seconds=30):
 def test_runner_stopped_by_ctrl_c_leaves_no_process_and_goes_on_later(project, finished, monkeypatch):
     monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
     seed = 100
-    arguments = ["--notebooks", "10", "--models", "tiny", "--seeds", seed, "-p", "pause", "1.0"]
+    arguments = ["--notebooks", "10", "--models", "tiny", "--seeds", seed, "-p", "pause", "0.3"]
     process = start(project, *arguments)
     wait_for(lambda: list(finished[0].glob(f"10_train_tiny-all-{seed}-*/last.pt")))
     process.send_signal(signal.SIGINT)
