@@ -160,9 +160,13 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
                             label=label + (", undertrained" if open_ else ""))
     edge = usable[best]
     ax.step(edge[cost], edge["eer"], where="post", color=MODEL_COLOURS[0], linewidth=1.2, alpha=0.6)
-    for row in rows_of(usable if len(usable) <= MANY else edge):
-        ax.annotate(str(row.label), (float(getattr(row, cost)), min(float(row.eer_low), float(row.eer))), xytext=(0, -4),
-                    textcoords="offset points", fontsize=12, ha="center", va="top")
+    named = rows_of(usable if len(usable) <= MANY else edge)
+    costs = [float(getattr(row, cost)) for row in named]
+    for row, here, after in zip(named, costs, [*costs[1:], np.inf], strict=True):
+        above = after < 1.7 * here  # the next one's marker stands where the name would
+        ax.annotate(str(row.label), (here, max(row.eer_high, row.eer) if above else min(row.eer_low, row.eer)),
+                    xytext=(0, 4 if above else -4), textcoords="offset points", fontsize=12, ha="center",
+                    va="bottom" if above else "top")
     ax.set(xlabel=names[cost], ylabel="EER on eval (%)", title="What a lower EER costs",
            ylim=(0, float(usable["eer_high"].max()) * 1.12 if len(usable) else 0.5))
     ratio = float(usable[cost].max() / usable[cost].min()) if len(usable) else 1.0
