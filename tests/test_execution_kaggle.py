@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from execution_toys import helpers, make_project
 from kaggle_stand_in import KaggleStandIn
 
-from helpers.execution import kaggle_campaign
+from helpers.execution import kaggle_campaign, kaggle_cli
+from helpers.execution.child import Lock, is_held
 from helpers.execution.jobs import Request, expand
 from helpers.execution.kaggle_campaign import Campaign, import_runs
 from helpers.execution.kaggle_pack import Kernel, arrange, pack_kernel, pack_project, project_digest, slug_of
@@ -208,6 +210,21 @@ def test_a_refused_training_is_left_out_and_pushed_again_by_the_next_command(pro
     assert not any("tiny-big-" in one and "s1" not in one for one in sources), sources
     if mended:
         assert campaign(project, jobs, tmp_path).run(max_seconds=60) is True
+
+
+def test_one_command_at_a_time_works_on_a_prefix(project, jobs, stand_in, tmp_path, monkeypatch, capsys):
+    made, held = campaign(project, jobs, tmp_path), []
+    monkeypatch.setattr(kaggle_cli, "build", lambda arguments: made)
+    monkeypatch.setattr(Campaign, "run", lambda self: held.append(is_held(self.folder, "campaign")) or True)
+    assert kaggle_cli.main(["run"]) == 0 and held == [True]
+    other = Lock(made.folder, "campaign")
+    assert other.take() and kaggle_cli.main(["push"]) == 2
+    assert "another command works on the kernels named adf-" in capsys.readouterr().err
+
+
+def test_data_of_a_manifest_that_stays_here_are_refused():
+    with pytest.raises(ValueError, match="mine stands in a manifest of your own.*data_manifest.yaml"):
+        kaggle_cli.attached_data([SimpleNamespace(dataset="mine")], "")
 
 
 def test_on_kaggle_a_fusion_waits_for_the_trainings_and_each_of_them_ends_in_time():

@@ -90,7 +90,8 @@ def main(argv: list[str]) -> int:
         if arguments.action == "status":
             print(aligned(campaign.table()))
             return EXIT_OK
-        if not Lock(campaign.folder, "campaign").take():
+        alone = Lock(campaign.folder, "campaign")  # held as long as this name lives
+        if not alone.take():
             raise ValueError(f"another command works on the kernels named {arguments.prefix}-…: wait for it, or choose --prefix")
         if arguments.action == "run":
             complete = campaign.run()

@@ -81,8 +81,12 @@ def build_cache(
 
 def _accepted(folder: Path, table: str) -> float:
     """The share of rejected clips that was accepted when another feature of the same table was cached."""
-    found = [read_json(path) for path in folder.glob("*/index.json")]
-    return max((one.get("max_rejected", 0.0) for one in found if one.get("table") == table), default=MAX_REJECTED)
+    shares = [MAX_REJECTED]
+    for path in folder.glob("*/index.json"):
+        with contextlib.suppress(ValueError):  # another cache, damaged: its own reader will say so
+            found = read_json(path)
+            shares += [found.get("max_rejected", MAX_REJECTED)] if found.get("table") == table else []
+    return max(shares)
 
 
 def _check_plan(path: Path, plan: dict[str, Any]) -> None:
