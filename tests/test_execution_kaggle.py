@@ -196,8 +196,7 @@ def test_push_that_the_client_takes_for_success_is_refused(project, jobs, stand_
     assert len(stand_in.named("SaveKernel")) == 1, "went on without its data stage"
 
 
-@pytest.mark.parametrize("mended", [False, True])
-def test_a_refused_training_is_left_out_and_pushed_again_by_the_next_command(project, jobs, stand_in, tmp_path, mended):
+def test_a_refused_training_is_left_out_and_pushed_again_by_the_next_command(project, jobs, stand_in, tmp_path):
     refusal = (200, {"ref": "x", "versionNumber": 1, "invalidDatasetSources": ["owner/name"]})
     first = campaign(project, jobs, tmp_path)
     first.push_project()
@@ -208,8 +207,7 @@ def test_a_refused_training_is_left_out_and_pushed_again_by_the_next_command(pro
     assert statuses == ["pulled", "refused", "pulled", "pulled"], "one refusal kept the others from running"
     sources = stand_in.named("SaveKernel")[-1]["kernelDataSources"]
     assert not any("tiny-big-" in one and "s1" not in one for one in sources), sources
-    if mended:
-        assert campaign(project, jobs, tmp_path).run(max_seconds=60) is True
+    assert campaign(project, jobs, tmp_path).run(max_seconds=60) is True
 
 
 def test_one_command_at_a_time_works_on_a_prefix(project, jobs, stand_in, tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.evaluation.scores import check_scores, read_asv, read_scores
+from helpers.evaluation.scores import check_scores, eval_rows, read_asv, read_scores
 from helpers.evaluation.summary import asvspoof_names, by_class, summarise_split, thresholds
 from helpers.metrics import LA2019_EVAL, ErrorCurve, eer_official, measures, refuse_wrong_polarity
 
@@ -52,11 +52,11 @@ def figures(scores, labels=None, asv=None, rounds: int = 200, repeats: bool = Fa
     an ASV file allows repeated utterances, since a tandem list names one once for each claimed speaker.
     A file with splits, as a run folder's scores.csv, is judged on eval, at dev's threshold where it has dev.
     """
-    table, chosen = read_scores(scores, labels, repeats or asv is not None), None
-    if "split" in table and "eval" in set(table["split"]):
-        dev = table[table["split"] == "dev"]
+    given, chosen = read_scores(scores, labels, repeats or asv is not None), None
+    table = check_scores(eval_rows(given), Path(scores).name, repeats or asv is not None)
+    if len(table) < len(given):
+        dev = given[given["split"] == "dev"]
         chosen = thresholds(dev) if dev["label"].nunique() == 2 else None
-        table = check_scores(table[table["split"] == "eval"], Path(scores).name, repeats or asv is not None)
     curve = ErrorCurve(*by_class(table))
     refuse_wrong_polarity(max(curve.eer()[0], curve.eer_official()) if len(set(curve.order)) > 1 else 0.0,
                           Path(scores).name)
@@ -68,8 +68,9 @@ def figures(scores, labels=None, asv=None, rounds: int = 200, repeats: bool = Fa
         source = "constants of ASVspoof 2019 LA eval"
         if not asvspoof_names(table):
             source += ", although these attacks are not from there: read t-DCF with care"
-    result = {key: found[key] for key in JSON_KEYS} | {"asv": source, "n_bonafide": curve.n_bonafide,
-                                                       "n_spoof": curve.n_spoof, "threshold_from": "dev" if chosen else "the scores themselves"}
+    result = {key: found[key] for key in JSON_KEYS} | {
+        "asv": source, "n_bonafide": curve.n_bonafide, "n_spoof": curve.n_spoof,
+        "threshold_from": "dev" if chosen else "the scores themselves"}
     if rounds:
         section = summarise_split(table, chosen, rounds, 0, errors)
         extra = ["threshold", "accuracy", "balanced_accuracy", "precision", "recall", "macro_f1", "confusion",

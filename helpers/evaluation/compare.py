@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation.intervals import ROUNDS, over_seeds, paired_difference
-from helpers.evaluation.scores import check_scores
+from helpers.evaluation.scores import check_scores, eval_rows
 from helpers.evaluation.summary import asvspoof_names, by_class, rows_of
 from helpers.metrics import eer
 from helpers.runs import Run, read_run
@@ -230,9 +230,7 @@ def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
         rows.append({**base, "tested_on": record["dataset"], "eer": record["metrics"]["eval"]["eer"]})
         for path in sorted(run.folder.glob("scores.*.csv")):
             table = pd.read_csv(path, dtype={"utterance": str, "attack": str, "split": str}, keep_default_na=False)
-            if "split" in table and (table["split"] == "eval").any():
-                table = table[table["split"] == "eval"]
-            rate = eer(*by_class(check_scores(table, f"{run.name}, {path.name}")))[0]
+            rate = eer(*by_class(check_scores(eval_rows(table), f"{run.name}, {path.name}")))[0]
             rows.append({**base, "tested_on": path.name.split(".")[1], "eer": rate})
     return pd.DataFrame(rows, columns=["model", "features", "trained_on", "tested_on", "eer", "run"])
 

@@ -49,6 +49,12 @@ def check_scores(table: pd.DataFrame, name: str = "scores", repeats: bool = Fals
     return table
 
 
+def eval_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of eval where the table has such, else all of them."""
+    here = table["split"] == "eval" if "split" in table else pd.Series(False, index=table.index)
+    return table[here] if here.any() else table
+
+
 def refuse_duplicates(table: pd.DataFrame, name: str, repeats: bool) -> None:
     """ValueError where an utterance is listed twice, always where its scores or labels differ."""
     twice = table[table["utterance"].duplicated(keep=False)]

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
             from helpers.data import open_dataset
 
             opened = open_dataset(
-                arguments.name, arguments.source, True, manifest=arguments.manifest, remember=False
+                arguments.name, arguments.source, allow_mismatch=True, manifest=arguments.manifest, remember=False
             )
             print(opened.counts.to_string(index=False))
         else:

@@ -157,8 +157,7 @@ class Expansion:
             raise ValueError(f"no profile {request.profile}{nearest(request.profile, plans.PROFILES)}")
         self.request = request
         self.there = {notebook.stem: notebook for notebook in available(request)}
-        self.jobs: dict[tuple[str, str, str, int | None], Job] = {}
-        self.named: dict[str, Job] = {}
+        self.jobs: dict[str, Job] = {}  # by name: -p can make two variants the same
         self.declared: dict[str, dict[str, Parameter]] = {}
         self.fingerprints: dict[tuple[str, str], str] = {}
         self.used: set[str] = set()
@@ -174,9 +173,6 @@ class Expansion:
         declared = self.parameters_of(notebook)
         seed = seed if notebook.rows and "seed" in declared else None  # seeds repeat trainings only
         dataset = dataset if "dataset" in declared else ""
-        key = (notebook.stem, row.id, dataset, seed)
-        if key in self.jobs:
-            return self.jobs[key]
         needs = []
         for stem in notebook.needs:
             if stem in self.there:
@@ -202,8 +198,7 @@ class Expansion:
         forced = asked and self.request.again
         project = self.request.project
         job = Job(notebook, row, parameters, overrides, folder, name, dataset, project, forced, tuple(needs))
-        self.jobs[key] = self.named.setdefault(name, job)  # -p can make two variants the same
-        return self.jobs[key]
+        return self.jobs.setdefault(name, job)
 
     def run(self) -> list[Job]:
         """All jobs, each after those it needs."""
@@ -226,7 +221,7 @@ class Expansion:
         if unused:
             names = sorted({name for declared in self.declared.values() for name in declared})
             raise ParameterError(f"no chosen notebook has a parameter {unused[0]}{nearest(unused[0], names)}")
-        return list(self.named.values())
+        return list(self.jobs.values())
 
 
 def expand(request: Request) -> list[Job]:

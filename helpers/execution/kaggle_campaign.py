@@ -220,9 +220,11 @@ def import_runs(source: Path, runs_dir: Path) -> list[str]:
             continue  # half a file: the next pull brings it whole
         folder, target = record.parent, runs_dir / record.parent.name
         here, there = read_metrics(target), read_metrics(folder)
-        if here.get("complete") and here.get("code") in (there.get("code"), code_digest(content.get("notebook", ""))):
-            continue
-        if here.get("complete") and not there.get("complete"):
+        if here.get("complete") and (
+            not there.get("complete")
+            or here.get("code") == there.get("code")
+            or here.get("code") == code_digest(content.get("notebook", ""))
+        ):
             continue
         if target.exists() and not there.get("complete") and epochs_done(target) > epochs_done(folder):
             continue

@@ -45,13 +45,13 @@ def runner_arguments(arguments: argparse.Namespace) -> list[str]:
 
 def attached_data(jobs: list[Job], extra: str) -> list[str]:
     """The Kaggle data sets of the chosen manifest entries, and those the user adds."""
-    from helpers.data.manifest import MANIFEST, get_entry, read_manifest
+    from helpers.data.manifest import MANIFEST, read_manifest
 
     found, travelling = [], read_manifest(MANIFEST).entries
     for name in dict.fromkeys(job.dataset for job in jobs if job.dataset):
         if name not in travelling:
             raise ValueError(f"{name} stands in a manifest of your own, which stays here: write it into {MANIFEST.name}")
-        entry = get_entry(name)
+        entry = travelling[name]
         if entry.source == "kaggle":
             found.append(entry.slug)
     return list(dict.fromkeys([*found, *(part.strip() for part in extra.split(",") if part.strip())]))

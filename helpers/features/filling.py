@@ -59,9 +59,10 @@ def build_cache(
         datasets = "+".join(dict.fromkeys(table["dataset"])) if "dataset" in table else "data"
         folder = cache_folder(where_am_i().folders.cache, datasets, name, table, setting)
     folder = Path(folder)
-    plan = {"schema": SCHEMA, "code": CODE, "setting": setting.to_dict(), "table": table_digest(table)}
+    digest = table_digest(table)
+    plan = {"schema": SCHEMA, "code": CODE, "setting": setting.to_dict(), "table": digest}
     if max_rejected is None:
-        max_rejected = _accepted(folder.parent, table_digest(table))
+        max_rejected = _accepted(folder.parent, digest)
     if not (folder / "index.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder) as alone:
