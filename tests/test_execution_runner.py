@@ -217,6 +217,38 @@ def test_fault_in_a_notebook_is_told_with_cell_and_advice(project, finished, mon
     assert not marked(finished[0])
 
 
+PORT_THIEF = """
+import json, os, socket, sys, time
+from pathlib import Path
+
+starts = Path(__file__).with_name("starts")
+starts.write_text(starts.read_text() + "x" if starts.exists() else "x")
+if len(starts.read_text()) <= {thefts}:
+    told = json.loads(Path(sys.argv[sys.argv.index("-f") + 1]).read_text())
+    taken = socket.create_server((told["ip"], told["shell_port"]))
+    os.set_inheritable(taken.fileno(), True)
+os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("thefts", [1, 3])
+def test_kernel_whose_port_is_taken_is_started_again(project, tmp_path, monkeypatch, thefts):
+    """Two kernels that start in one moment can be told the same port; here the port is taken before the kernel comes."""
+    kernel = tmp_path / "jupyter/kernels/python3"
+    kernel.mkdir(parents=True)
+    (kernel / "thief.py").write_text(PORT_THIEF.replace("{thefts}", str(thefts)))
+    argv = [sys.executable, str(kernel / "thief.py"), "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("HELPERS_RUNS", str(tmp_path / "runs"))
+    done = helpers(project, "run", "--notebooks", "01", check=False)
+    assert (done.returncode, (kernel / "starts").read_text()) == ((0, "xx") if thefts == 1 else (1, "xxx"))
+    assert "its kernel did not start: once more" in done.stdout
+    assert ("1 done" in done.stdout) == (thefts == 1)
+    assert ("Address already in use" in done.stdout) == (thefts == 3)
+    assert not marked(tmp_path / "runs")
+
+
 def test_others_go_on_when_one_notebook_breaks(project, finished, monkeypatch):
     monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
     done = helpers(project, "run", "--notebooks", "11,12,90", "--again", check=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.execution import child, machine
-from helpers.execution.diagnose import Failure, diagnose
+from helpers.execution.diagnose import NO_KERNEL, Failure, diagnose
 from helpers.execution.folders import adopt, aside, put_aside
 from helpers.execution.jobs import Job
 from helpers.execution.machine import Slot
@@ -35,6 +35,7 @@ WAITING, STARTED, DONE, SKIPPED, SAVED, FAILED, BLOCKED, STOPPED = (
 )  # fmt: skip
 GOOD = (DONE, SKIPPED)
 POLL_SECONDS = 0.1
+STARTS = 3  # of a notebook whose kernel does not come up, before that is a failure
 DEFAULT_TIMEOUT_MINUTES = 12 * 60  # for one cell: the length of a hosted session
 
 
@@ -53,6 +54,7 @@ class Work:
     lock: child.Lock | None = None
     began: float = 0.0
     log_offset: int = 0
+    starts: int = 0
     held_elsewhere: bool = False
 
 
@@ -167,7 +169,7 @@ class Runner:
         cell_seconds = max(1, round(60 * self.timeout_minutes)) if self.timeout_minutes else 0
         environ = work.slot.environ(self.environ)
         work.process = child.start(job.source, job.folder, job.overrides, environ, cell_seconds)
-        work.state, work.began = STARTED, time.monotonic()
+        work.state, work.began, work.starts = STARTED, time.monotonic(), work.starts + 1
         how = {PAUSED: found.why, INTERRUPTED: found.why, OUTDATED: f"anew: {found.why}"}.get(kind, "")
         expected = job.notebook.minutes_gpu if work.slot.gpu else job.notebook.minutes_cpu
         self._tell(self._line(work, "started", "", how or f"about {duration(60 * expected)}"))
@@ -195,16 +197,26 @@ class Runner:
         elif metrics and code == 0:
             self._end(work, SAVED, key_figure(metrics), "saved, run again and it goes on")
         else:
-            work.failure = diagnose(work.job.folder, code, work.log_offset)
-            self._end(work, FAILED)
+            failure = diagnose(work.job.folder, code, work.log_offset)
+            if failure.what == NO_KERNEL and work.starts < STARTS:
+                self._tell(self._line(work, WAITING, "", f"{NO_KERNEL}: once more"))
+                self._release(work)
+                work.state = WAITING
+            else:
+                work.failure = failure
+                self._end(work, FAILED)
         return True
+
+    def _release(self, work: Work) -> None:
+        if work.lock is not None:
+            work.lock.release()
+            work.lock = None
 
     def _end(self, work: Work, state: str, figure: str = "", note: str = "") -> None:
         if work.process is not None:
             child.stop(work.process, work.job.folder)
             work.seconds = time.monotonic() - work.began
-        if work.lock is not None:
-            work.lock.release()
+        self._release(work)
         work.state, work.figure, work.note = state, figure, note
         left = self._left()
         self._tell(self._line(work, state, figure, note or (f"left ~{duration(left)}" if left else "")))
