@@ -15,8 +15,9 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STARTED, ENDED = re.compile(r"Executing Cell (\d+)-"), re.compile(r"Ending Cell (\d+)-")
 PAPERMILL_LINE = re.compile(r"^(?:Executing|Ending) (?:Cell|notebook)|^(?:Input|Output) Notebook:|^\s*$")
 ADDED_BY_PAPERMILL = {"injected-parameters", "papermill-error-cell-tag"}
-# Jupyter picks a kernel's ports before the kernel takes them: of two that start at once, one may find its port taken.
-NO_KERNEL = "its kernel did not start"
+# Jupyter chooses a kernel's ports before the kernel takes them: of two that start at once, one may come too late.
+PORT_TAKEN = "another program took its kernel's port"
+NO_KERNEL = re.compile(r"Kernel died before replying|Kernel didn't respond")
 
 
 @dataclass
@@ -96,8 +97,8 @@ def diagnose(folder: Path, return_code: int | None, since: int = 0, timed_out: f
     if "Errno 28" in value or "No space left on device" in log[-4000:]:
         advice = "free some room, or put HELPERS_WORK and HELPERS_RUNS on a larger disk, and run again: it goes on"
         return Failure("the disk is full", cell, [f"{name}: {value}"] if name else [], advice)
-    if "Kernel died before replying" in log or "Kernel didn't respond" in log:
-        return Failure(NO_KERNEL, "", _last_lines(log.split("Error occurred while starting")[0], limit=1), see)
+    if NO_KERNEL.search(log) and "Address already in use" in log:
+        return Failure(PORT_TAKEN, advice="run again: it goes on")
     if "DeadKernelError" in log or "Kernel died" in log:
         advice = "most often memory: take a smaller -p batch_size or fewer -p train_clips, and run again: it goes on"
         return Failure("the kernel was killed", cell, _own(log), advice)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.execution import child, machine
-from helpers.execution.diagnose import NO_KERNEL, Failure, diagnose
+from helpers.execution.diagnose import PORT_TAKEN, Failure, diagnose
 from helpers.execution.folders import adopt, aside, put_aside
 from helpers.execution.jobs import Job
 from helpers.execution.machine import Slot
@@ -35,7 +35,7 @@ WAITING, STARTED, DONE, SKIPPED, SAVED, FAILED, BLOCKED, STOPPED = (
 )  # fmt: skip
 GOOD = (DONE, SKIPPED)
 POLL_SECONDS = 0.1
-STARTS = 3  # of a notebook whose kernel does not come up, before that is a failure
+STARTS = 3  # of one notebook whose kernel's port is taken each time, before that is a failure
 DEFAULT_TIMEOUT_MINUTES = 12 * 60  # for one cell: the length of a hosted session
 
 
@@ -198,8 +198,8 @@ class Runner:
             self._end(work, SAVED, key_figure(metrics), "saved, run again and it goes on")
         else:
             failure = diagnose(work.job.folder, code, work.log_offset)
-            if failure.what == NO_KERNEL and work.starts < STARTS:
-                self._tell(self._line(work, WAITING, "", f"{NO_KERNEL}: once more"))
+            if failure.what == PORT_TAKEN and work.starts < STARTS:
+                self._tell(self._line(work, WAITING, "", f"{PORT_TAKEN}: once more"))
                 self._release(work)
                 work.state = WAITING
             else:
