@@ -62,7 +62,8 @@ def _median_milliseconds(call: Callable[[], Any], threads: int, repeats: int, al
     torch.set_num_threads(threads)
     times = []
     try:
-        for _ in range(repeats + 2):  # the first two warm up
+        # The first two warm up; what takes a millisecond is asked until 0.1 s are together, or the median jumps.
+        while len(times) < repeats + 2 or sum(times[2:]) < 100:
             started = clock()
             call()
             times.append(1000 * (clock() - started))
