@@ -194,12 +194,13 @@ def first_seeds(runs: Sequence[Run], dataset: str | None = None) -> list[Run]:
 
 def seed_table(runs: Sequence[Run]) -> pd.DataFrame:
     """Runs that differ in nothing but the seed, as mean and range of their eval EER; one row a group of two or more."""
-    rows = []
-    for group in variants(runs):
+    rows, groups = [], variants(runs)
+    labels = labels_of([group[0] for group in groups])
+    for group in groups:
         if len(group) > 1:
             first = group[0].metrics
             rates = over_seeds([run.metrics["metrics"]["eval"]["eer"] for run in group])
-            rows.append({"model": first.get("model"), "features": first.get("features"), "dataset": first["dataset"],
+            rows.append({"model": labels[group[0].name], "features": first.get("features"), "dataset": first["dataset"],
                          "seeds": rates["n"], "eer": rates["mean"], "low": rates["low"], "high": rates["high"]})
     return pd.DataFrame(rows, columns=["model", "features", "dataset", "seeds", "eer", "low", "high"])
 

@@ -160,7 +160,8 @@ def paired_difference(first: pd.DataFrame, second: pd.DataFrame, names: Sequence
     other = Ranking(shared["score_second"], is_bonafide)
     values = [one.eer(w) - other.eer(w) for w in resamples(is_bonafide, speaker_codes(shared), rounds, seed)]
     difference = one.eer() - other.eer()
-    low, high = percentile_interval(values, level)
+    # Two rates that are equal as fractions may differ in their last bits: that is no difference.
+    low, high = (round(end, 12) + 0.0 for end in percentile_interval(values, level))
     if high < 0:
         verdict = f"{names[0]} is better than {names[1]}"
     elif low > 0:

@@ -60,7 +60,7 @@ def _median_milliseconds(call: Callable[[], Any], threads: int, repeats: int, al
     clock = time.process_time if alone else time.perf_counter
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    times = []
+    times: list[float] = []
     try:
         # The first two warm up; what takes a millisecond is asked until 0.1 s are together, or the median jumps.
         while len(times) < repeats + 2 or sum(times[2:]) < 100:

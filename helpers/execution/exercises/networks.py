@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from helpers.execution.exercises.answers import is_number, not_yet, right
+from helpers.execution.exercises.answers import AS_PERCENT, is_percent_of, not_yet, plain, right, takes_number
 
 
+@takes_number()
 def check_ann_parameters(answer: float) -> bool:
     """10: weights and biases of 12,032 -> 1024 -> 512 -> 256 -> 1."""
     sizes = [64 * 188, 1024, 512, 256, 1]
@@ -19,6 +20,7 @@ def check_ann_parameters(answer: float) -> bool:
     return not_yet("Multiply each pair of neighbouring sizes, add the products, then one bias for each neuron.")
 
 
+@takes_number()
 def check_linear_parameters(answer: float) -> bool:
     """11: weights and biases of the layer behind 64 x 16 x 47 values."""
     inputs, neurons = 64 * 16 * 47, 1024
@@ -31,7 +33,10 @@ def check_linear_parameters(answer: float) -> bool:
 
 def check_residual(answer: Sequence[float]) -> bool:
     """12: x + f(x) for x = [1, 2] and f(x) = [0.5, -2]."""
-    values = [float(value) for value in answer]
+    try:
+        values = [float(plain(value)) for value in answer]
+    except (TypeError, ValueError):
+        return not_yet("Give a list of two numbers, as in [0.5, -2.0].")
     if values == [1.5, 0.0]:
         return right("The input passes by the convolutions and is added to what they found.")
     if values == [0.5, -2.0]:
@@ -39,10 +44,11 @@ def check_residual(answer: Sequence[float]) -> bool:
     return not_yet("Add x and f(x), element by element.")
 
 
+@takes_number()
 def check_lstm_steps(answer: float) -> bool:
     """13: steps that 188 frames leave behind a stride of 32."""
     if answer == 6:
-        return right("Half a second a step: the LSTM reads six words, not 188.")
+        return right("Half a second a step: the LSTM reads six columns, not 188.")
     if answer in (5, 5.875):
         return not_yet("188 / 32 is 5.875, and padding keeps the last, incomplete step: round up.")
     if answer == 188:
@@ -50,6 +56,7 @@ def check_lstm_steps(answer: float) -> bool:
     return not_yet("Divide 188 by 2 five times, rounding up each time.")
 
 
+@takes_number()
 def check_bottleneck_weights(answer: float) -> bool:
     """14: weights of 1x1 256 -> 64, 3x3 64 -> 64, 1x1 64 -> 256, without biases."""
     if answer == 256 * 64 + 9 * 64 * 64 + 64 * 256:
@@ -61,13 +68,14 @@ def check_bottleneck_weights(answer: float) -> bool:
     return not_yet("Add three products: channels in × channels out × points the convolution looks at.")
 
 
+@takes_number("Give one number between 0 and 1.")
 def check_macro_f1(answer: float) -> bool:
     """15: 50 of 100 bona fide clips and 855 of 900 spoofs recognised."""
-    if not is_number(answer):
-        return not_yet("Give one number between 0 and 1.")
     bonafide, spoof = 2 * 50 / (2 * 50 + 50 + 45), 2 * 855 / (2 * 855 + 50 + 45)
     if math.isclose(answer, (bonafide + spoof) / 2, abs_tol=2e-3):
         return right("0.73, where the accuracy is 0.905: half of the recordings are lost and accuracy hardly notices.")
+    if is_percent_of(answer, (bonafide + spoof) / 2):
+        return not_yet(AS_PERCENT)
     if math.isclose(answer, 0.905, abs_tol=2e-3):
         return not_yet("That is the accuracy, (50 + 855) / 1,000.")
     if math.isclose(answer, spoof, abs_tol=2e-3) or math.isclose(answer, bonafide, abs_tol=2e-3):
@@ -75,10 +83,9 @@ def check_macro_f1(answer: float) -> bool:
     return not_yet("F1 of a class is 2·hits / (2·hits + missed + wrongly given). Take the mean of the two classes.")
 
 
+@takes_number()
 def check_class_weight(answer: float) -> bool:
     """16: weight of a bona fide clip among 2,580 and 22,800 spoofs, mean weight 1."""
-    if not is_number(answer):
-        return not_yet("Give one number.")
     if math.isclose(answer, 25_380 / (2 * 2_580), rel_tol=5e-3):
         return right("4.92, and a spoof weighs 0.557: both classes add up to the same, and the mean weight is 1.")
     if math.isclose(answer, 22_800 / 2_580, rel_tol=5e-3):
@@ -88,6 +95,7 @@ def check_class_weight(answer: float) -> bool:
     return not_yet("Each class should hold half of the total: half of 25,380, shared by its own clips.")
 
 
+@takes_number()
 def check_flattened_size(answer: float) -> bool:
     """17: 64 x 188 halved four times, odd sizes rounded up, 128 maps."""
     if answer == 128 * 4 * 12:
@@ -99,12 +107,13 @@ def check_flattened_size(answer: float) -> bool:
     return not_yet("Halve 64 and 188 four times, rounding up, then multiply by the 128 maps.")
 
 
+@takes_number("Give a share of the samples.")
 def check_zero_crossings(answer: float) -> bool:
     """18: zero-crossing rate of a 440 Hz tone at 16 kHz."""
-    if not is_number(answer):
-        return not_yet("Give a share of the samples.")
     if math.isclose(answer, 0.055, abs_tol=5e-4):
         return right("880 changes of sign a second among 16,000 samples. A hiss at 4 kHz would have 0.5.")
+    if math.isclose(answer, 5.5, abs_tol=0.05):
+        return not_yet(AS_PERCENT)
     if math.isclose(answer, 0.0275, abs_tol=5e-4):
         return not_yet("A tone crosses zero twice in each period, once up and once down.")
     if math.isclose(answer, 880, abs_tol=1) or math.isclose(answer, 440, abs_tol=1):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
-from helpers.execution.exercises.answers import is_number, not_yet, right
+from helpers.execution.exercises.answers import not_yet, right, takes_number
 
 
 def check_layout(answer: str) -> bool:
     """01: the layout of a folder that holds `real` and `fake`."""
+    if not isinstance(answer, str):
+        return not_yet("Give the name of a layout, in quotation marks.")
     if answer == "real_fake_folders":
         return right("Labels come from the folders' names; splits too where there are training, validation, testing.")
     if answer == "asvspoof":
@@ -16,10 +18,9 @@ def check_layout(answer: str) -> bool:
     return not_yet(f"{answer!r} is not how labels are told here: look at the column `layout` of the table above.")
 
 
+@takes_number("Give a number of seconds.")
 def check_staging_seconds(answer: float) -> bool:
     """02: 25,380 files at 4 ms each."""
-    if not is_number(answer):
-        return not_yet("Give a number of seconds.")
     if math.isclose(answer, 101.52, rel_tol=0.01):
         return right("And that is the waiting alone: the reading comes on top, at every epoch.")
     if math.isclose(answer, 101_520, rel_tol=0.01):
@@ -27,6 +28,7 @@ def check_staging_seconds(answer: float) -> bool:
     return not_yet("Every file waits once: number of files times 4 ms.")
 
 
+@takes_number()
 def check_n_frames(answer: float) -> bool:
     """03: frames of 48,000 samples, hop 256, centred."""
     if answer == 188:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from helpers.execution.exercises.answers import is_number, not_yet, right
+from helpers.execution.exercises.answers import not_yet, right, takes_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@takes_number()
 def check_likelihood_ratio(answer: float) -> bool:
     """20: mean log-likelihood ratio of two frames."""
-    if not is_number(answer):
-        return not_yet("Give one number.")
     if math.isclose(answer, 0.25, abs_tol=1e-9):
         return right("The first frame speaks for a recording (+2.5), the second against (-2.0); their mean decides.")
     if math.isclose(answer, -0.25, abs_tol=1e-9):
@@ -25,11 +25,12 @@ def check_likelihood_ratio(answer: float) -> bool:
     return not_yet("Subtract spoof from bona fide for each frame, then take the mean of the two.")
 
 
+@takes_number("Give one number, on the scale of the scores.")
 def check_equal_error_threshold(answer: float, scores: pd.DataFrame) -> bool:
     """21: a threshold at which misses and false alarms of this score table are equal, to half a percent point."""
-    if not is_number(answer):
-        return not_yet("Give one number, on the scale of the scores.")
     values, bonafide = scores["score"].to_numpy(), (scores["label"] == "bonafide").to_numpy()
+    if not (bonafide.any() and (~bonafide).any()):
+        return not_yet("These scores hold one class only: pass those of eval, bona fide and spoofs.")
     miss, alarm = float((values[bonafide] < answer).mean()), float((values[~bonafide] >= answer).mean())
     said = f"At {answer:.3f}, {100 * miss:.1f} % of the recordings are refused and {100 * alarm:.1f} % of the spoofs pass."
     if abs(miss - alarm) <= 0.005:
@@ -37,10 +38,11 @@ def check_equal_error_threshold(answer: float, scores: pd.DataFrame) -> bool:
     return not_yet(f"{said} {'Lower' if miss > alarm else 'Raise'} the threshold.")
 
 
+@takes_number()
 def check_rawnet_steps(answer: float) -> bool:
     """22: steps that reach the GRU from 64,600 samples."""
     if answer == 29:
-        return right("Each step looks back over 2,187 samples, about an eighth of a second.")
+        return right("One step every 2,187 samples, about a seventh of a second.")
     if answer in (88, 89):
         return not_yet("One pooling by 3 follows the filters and one follows each of the six blocks: seven in all.")
     if answer in (64472, 64600):
@@ -48,10 +50,9 @@ def check_rawnet_steps(answer: float) -> bool:
     return not_yet("Filters of 129 samples leave 64,472 points; divide by 3 seven times, rounding down each time.")
 
 
+@takes_number()
 def check_attention(answer: float) -> bool:
     """23: attention over nodes of value 4, 0, 8 with scores 1, 1, 1 + ln 2."""
-    if not is_number(answer):
-        return not_yet("Give one number.")
     if math.isclose(answer, 5.0, abs_tol=1e-6):
         return right("The weights are 1/4, 1/4 and 1/2: a difference of ln 2 in the score doubles the weight.")
     if math.isclose(answer, 4.0, abs_tol=1e-6):
@@ -61,6 +62,7 @@ def check_attention(answer: float) -> bool:
     return not_yet("Weights are exp(score) divided by their sum; then add up weight times value.")
 
 
+@takes_number()
 def check_ssl_frames(answer: float) -> bool:
     """24: frames of wav2vec 2.0 for 64,600 samples: receptive field 400, hop 320."""
     if answer == 201:
@@ -75,7 +77,12 @@ FRONTIER = {"A", "C"}  # of A 2 ms 20 %, B 5 ms 22 %, C 8 ms 18 %, D 300 ms 18.5
 
 def check_frontier(answer: Iterable[str]) -> bool:
     """26: the detectors that no other one beats in both milliseconds and EER."""
-    named = {str(name).strip().upper() for name in answer}
+    if isinstance(answer, str):
+        answer = re.findall(r"\w+", answer) if re.search(r"\W", answer) else list(answer)
+    try:
+        named = {str(name).strip().upper() for name in answer}
+    except TypeError:
+        return not_yet('Give a list of letters, as in ["A", "B"].')
     if named == FRONTIER:
         return right("B is slower and worse than A, D slower and worse than C. Between A and C the task decides.")
     if named - set("ABCD"):
