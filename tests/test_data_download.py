@@ -255,6 +255,24 @@ def test_room_is_checked_before_the_first_byte(service, tmp_path, monkeypatch):
     assert service.ranges == []
 
 
+MANIFEST = """
+here: {title: A copy on loopback, source: kaggle, slug: owner/corpus, layout: asvspoof}
+"""
+
+
+def test_notebook_01_downloads_what_is_not_there(service, tmp_path, monkeypatch):
+    (tmp_path / "manifest.yaml").write_text(MANIFEST)
+    for name, value in {"MANIFEST": "manifest.yaml", "WORK": "work", "RUNS": "runs"}.items():
+        monkeypatch.setenv(f"HELPERS_{name}", str(tmp_path / value))
+    cells = json.loads((PROJECT / "notebooks/01_download.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    names = {"dataset": "here", "source": "", "parameters": {"dataset": "here", "source": ""}}
+    for source in code[2:-1]:  # between the set-up and the exercise
+        exec(compile(source, "01_download", "exec"), names)
+    assert names["found"].kind == "download" and names["archive"].read_bytes() == service.body
+    assert list((tmp_path / "runs").glob("01_download-here-*/metrics.json"))
+
+
 def test_data_not_on_kaggle_are_not_downloaded(tmp_path):
     with pytest.raises(SourceError, match="is not on Kaggle"):
         download(read_manifest().entries["my_zip"], tmp_path)
