@@ -63,7 +63,7 @@ LESSONS: dict[str, Lesson] = {
     "15_train_cnn": Lesson(
         "Use a baseline; read precision, recall and macro-F1",
         ("11",), "Call 90 % accuracy good without asking how frequent the classes are.",
-        ("Baseline", "Accuracy", "Precision and recall", "F1", "Macro-F1"),
+        ("Baseline", "Accuracy", "Balanced accuracy", "Precision and recall", "F1", "Macro-F1"),
     ),
     "16_train_vgg_like": Lesson(
         "Choose a remedy for a rare class; judge an augmentation by what it claims",
