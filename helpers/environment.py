@@ -81,6 +81,8 @@ def pick_device(name: str = "auto") -> torch.device:
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise ValueError(f"device is {name!r}: it is auto, cpu or cuda (the first GPU; cuda:1 is the second)")
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device is {name!r} but no GPU is visible here: switch the accelerator on, or say device=auto")

@@ -239,6 +239,9 @@ def read_run(folder: Path) -> Run:
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no run folder: it has no params.json")
     record = read_json(path)
+    lacking = [key for key in ("parameters", "notebook") if key not in record]
+    if lacking:
+        raise ValueError(f"{path} has no {lacking[0]!r}: remove the folder and run its notebook again")
     return Run(Path(folder), record["parameters"], record["notebook"], record.get("data_fingerprint", ""))
 
 

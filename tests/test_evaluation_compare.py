@@ -117,6 +117,29 @@ def test_seeds_are_mean_and_range(runs):
     assert (table["low"].iloc[0], table["high"].iloc[0]) == (min(rates), max(rates))
 
 
+def test_the_same_training_on_other_data_is_no_second_seed(tmp_path):
+    write_run(tmp_path, "21_train_lcnn", "lcnn", 1.1)
+    other = open_run("21_train_lcnn", {"dataset": "starter", "seed": 0, "model": "lcnn", "features": "logmel"}, "e" * 8, tmp_path)
+    scores = scored(utterances(), 0.3, 9).assign(utterance=lambda table: "new_" + table["utterance"])
+    other.write_scores(scores)
+    other.finish(model="lcnn", features="logmel", metrics=summarise(scores, rounds=20))
+    runs = load_runs(tmp_path)
+    assert compare.seed_table(runs).empty and len(compare.first_seeds(runs)) == 2
+    assert len(set(compare.labels_of(runs).values())) == 2
+    found = compare.differences(runs)
+    assert list(found["n"]) == [0] and "share no utterance" in found["verdict"][0]
+
+
+def test_a_run_that_scored_few_clips_says_so(runs, tmp_path):
+    write_run(tmp_path, "21_train_lcnn", "lcnn", 1.1)
+    few = open_run("23_train_aasist", {"dataset": "starter", "seed": 0}, "f" * 8, tmp_path)
+    scores = scored(utterances(), 1.0, 3)[lambda table: table["attack"].isin(["-", "A01", "A07"])]
+    few.write_scores(scores)
+    few.finish(model="aasist", features="wave", metrics=summarise(scores, rounds=20))
+    notes = compare.comparison_table(load_runs(tmp_path)).set_index("model")["notes"]
+    assert "scored on 104 of 272 clips" in notes["aasist"] and "scored on" not in notes["lcnn"]
+
+
 def test_weak_model_is_told_from_the_best_and_the_other_seed_is_not(runs):
     table = compare.differences(runs, rounds=300).set_index("model")
     assert "is better than resnet50" in table.loc["resnet50", "verdict"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from test_evaluation_compare import made_measures, make_runs, utterances
+from test_evaluation_compare import made_measures, make_runs, utterances, write_run
 
 from helpers.evaluation import audit, cli, compare, plots, report
 from helpers.evaluation.calibration import calibrate, reliability
@@ -52,6 +52,15 @@ def test_report_warns_where_a_shortcut_explains_the_result(runs):
     found = audit.audit(made_measures(leak=3.0), rounds=50)
     assert "yes, perhaps all of it" in report.answers(scored, scored[0], True, found)
     assert "not measured" in report.answers(scored, scored[0], True, None)
+
+
+def test_one_weak_run_does_not_keep_the_report_from_the_others(tmp_path):
+    write_run(tmp_path, "21_train_lcnn", "lcnn", 1.1)
+    write_run(tmp_path, "23_train_aasist", "aasist", -0.17, dataset="weak")
+    dev = next(run for run in load_runs(tmp_path, "weak")).metrics["metrics"]["dev"]
+    assert dev["eer"] > 0.5
+    html = report.write_report(load_runs(tmp_path), tmp_path / "report.html").read_text()
+    assert "Not calibrated: " in html and html.count("Can its probabilities be believed?") == 2
 
 
 def test_report_without_finished_runs_says_what_to_run(tmp_path, capsys):

@@ -27,6 +27,11 @@ SHAPES = {
     "two columns, CSV": (TWO, "file_name,label\n" + "\n".join(f"{u},{c}" for u, _, c, _ in LINES)),
     "two columns, real and fake": (TWO, "file,label\n" + "\n".join(
         f"{u}.wav,{'real' if c == 'bonafide' else 'fake'}" for u, _, c, _ in LINES)),
+    "two columns, key of 2021, protocol": (TWO, "\n".join(
+        f"LA_1 {u} alaw ita_tx {a} {label} notrim eval" for u, a, label, _ in LINES)),
+    "two columns, key of 5, protocol": (TWO, "\n".join(f"E_1 {u} F - - - AC3 {a} {label} -" for u, a, label, _ in LINES)),
+    "CSV with two names of one thing": ("path,utterance,label,attack,score,cm_score\n"
+                                        + "\n".join(f"x,{u},{c},{a},{s},0" for u, a, c, s in LINES), None),
     "two columns, numbers": (TWO, "utterance,label\n" + "\n".join(
         f"{u},{int(c == 'bonafide')}" for u, _, c, _ in LINES)),
 }
@@ -98,6 +103,24 @@ def test_a_run_folders_scores_are_judged_on_eval_at_devs_threshold(tmp_path):
     assert found["eer"] == eer(bonafide, spoof)[0] and found["threshold_from"] == "dev"
     assert found["threshold"] == pytest.approx(eer(bonafide, spoof)[1] + 5.0)
     assert "accuracy at dev's threshold" in cli.as_text(found)
+
+
+@pytest.mark.parametrize("names", [("train", "validation", "test"), ("Training", "dev", "Eval")])
+def test_other_names_of_the_splits_are_understood(tmp_path, names):
+    """Train rows, which a detector has learnt, must not stand in a rate of test rows."""
+    rng, rows = np.random.default_rng(0), []
+    for split, distance in zip(names, (3.0, 1.5, 0.2), strict=True):
+        for number in range(200):
+            label = ("bonafide", "spoof")[number % 2]
+            rows.append((f"{split}{number}", label, split, rng.normal(distance if number % 2 == 0 else -distance)))
+    table = pd.DataFrame(rows, columns=["utterance", "label", "split", "score"])
+    table.to_csv(tmp_path / "all.csv", index=False)
+    table[table["split"] == names[2]].to_csv(tmp_path / "test.csv", index=False)
+    found, alone = (cli.figures(tmp_path / name, rounds=0) for name in ("all.csv", "test.csv"))
+    assert found["eer"] == alone["eer"] > 0.3
+    table.assign(split=table["split"].map(dict(zip(names, "abc", strict=True)))).to_csv(tmp_path / "abc.csv", index=False)
+    with pytest.raises(ValueError, match="splits are a, b, c, and none"):
+        cli.figures(tmp_path / "abc.csv", rounds=0)
 
 
 def test_list_of_trials_may_repeat_an_utterance_with_one_score(tmp_path):

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from helpers.execution.bench import plan_settings
 from helpers.execution.plan import PLAN
+from helpers.features import FEATURES as KNOWN
 from helpers.features import FeatureSetting, build_cache, compute
 from helpers.models import MODELS, is_classical
 from helpers.runs import open_run
@@ -210,7 +211,7 @@ def test_a_left_out_attack_is_selected_on_and_never_trained_on(cache):
     attacks = cache.table["attack"].to_numpy()
     assert "A02" not in attacks[rows["train"]]
     assert set(attacks[rows["select"]]) == {"-", "A02"} and "eval" not in set(cache.table["split"][rows["select"]])
-    with pytest.raises(ValueError, match="no attack of train or dev"):
+    with pytest.raises(ValueError, match="no attack of train or dev: A02, A04$"):
         split_rows(cache.table, check_settings({"leave_out": "A42"}))
 
 
@@ -266,6 +267,26 @@ def test_feature_augmentation_changes_values_and_keeps_shape_and_seed(name):
     first = augment_features(batch, [name], torch.Generator().manual_seed(5))
     again = augment_features(batch, [name], torch.Generator().manual_seed(5))
     assert first.shape == batch.shape and torch.equal(first, again) and not torch.equal(first, batch)
+
+
+def test_gain_is_refused_where_it_would_be_no_gain(cache):
+    settings = check_settings({**PARAMETERS, "augment": "noise+gain"})
+    assert BatchReader(cache, SETTING, settings).on_features == ["noise", "gain"]
+    with pytest.raises(ValueError, match="which lfcc is not"):
+        BatchReader(cache, KNOWN["lfcc"], settings)
+
+
+@pytest.mark.parametrize("shape", [(224, 224), (64, 188)])
+def test_affine_turns_by_ten_degrees_at_most_whatever_the_shape(shape):
+    generator, (height, width) = torch.Generator().manual_seed(0), shape
+    picture = torch.zeros(200, 1, height, width)
+    middle = slice(width // 2 - 2, width // 2 + 2)
+    picture[..., middle] = 1.0
+    turned = FEATURES["affine"](picture, generator)[:, 0]
+    places = torch.arange(width, dtype=torch.float32)
+    upper, lower = ((turned[:, row] * places).sum(1) / turned[:, row].sum(1) for row in (height // 4, 3 * height // 4))
+    degrees = torch.rad2deg(torch.atan((upper - lower) / (height / 2)))
+    assert 8 < degrees.abs().max() < 11
 
 
 def test_a_flipped_spectrogram_is_time_reversed():

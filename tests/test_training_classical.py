@@ -83,6 +83,10 @@ def test_schemes_are_those_that_the_table_can_tell():
     assert tabular.schemes_of(table) == ["random", "recording"]
     speakers = table.assign(speaker=table["recording"].str[-1], attack=np.where(table["label"] == "spoof", table["recording"], "-"))
     assert tabular.schemes_of(speakers) == ["random", "recording", "speaker", "attack"]
+    unknown = speakers.assign(speaker="unknown", utterance=[f"u{n}" for n in range(len(speakers))])
+    assert tabular.schemes_of(unknown) == ["random", "recording", "attack"]
+    found = tabular.groups_of(unknown, "attack")[unknown["label"] == "bonafide"]
+    assert len(set(found)) == (unknown["label"] == "bonafide").sum(), "who is not known is nobody's neighbour"
     groups = tabular.groups_of(speakers, "attack")
     assert set(groups[speakers["label"] == "spoof"]) == set(speakers.loc[speakers["label"] == "spoof", "recording"])
     with pytest.raises(ValueError, match="source speaker"):

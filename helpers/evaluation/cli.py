@@ -34,6 +34,8 @@ def evaluate(argv: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     if (asked.scores is None) == (asked.golden is None):
         parser.error("give one score file, or --golden FOLDER")
+    if asked.rounds < 0:
+        parser.error("--rounds is 0 or more")
     try:
         if asked.golden:
             return golden(Path(asked.golden))

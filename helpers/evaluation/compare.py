@@ -81,6 +81,11 @@ def comparison_table(runs: Sequence[Run], dataset: str | None = None) -> pd.Data
     if not rows:
         raise ValueError("no finished run holds figures on eval: run a training notebook first (10 to 27)")
     table = pd.DataFrame(rows)
+    n_clips = table["n_bonafide"] + table["n_spoof"]
+    most = n_clips.groupby(table["dataset"]).transform("max")
+    for row in table.index[n_clips < most]:
+        few = f"scored on {n_clips[row]:,} of {most[row]:,} clips"
+        table.loc[row, "notes"] = "; ".join(filter(None, [table.loc[row, "notes"], few]))
     return table.sort_values(["dataset", "eer", "label"], kind="stable").reset_index(drop=True)
 
 
@@ -170,20 +175,25 @@ def differences(runs: Sequence[Run], reference: Run | None = None, rounds: int =
         if run.name == reference.name or run.metrics["dataset"] != reference.metrics["dataset"]:
             continue
         stamps = tuple((r.folder / "scores.csv").stat().st_mtime for r in (run, reference))
-        found = difference_of(str(run.folder), str(reference.folder), (labels[run.name], labels[reference.name]),
-                              rounds, stamps)
-        rows.append({"model": labels[run.name], "against": labels[reference.name], "difference": found.difference,
-                     "low": found.interval[0], "high": found.interval[1], "n": found.n, "verdict": found.verdict})
+        row = {"model": labels[run.name], "against": labels[reference.name]}
+        try:
+            found = difference_of(str(run.folder), str(reference.folder), tuple(row.values()), rounds, stamps)
+        except ValueError as error:  # other clips, or other labels: the rest can be compared all the same
+            rows.append({**row, "difference": np.nan, "low": np.nan, "high": np.nan, "n": 0, "verdict": str(error)})
+            continue
+        rows.append({**row, "difference": found.difference, "low": found.interval[0], "high": found.interval[1],
+                     "n": found.n, "verdict": found.verdict})
     columns = ["model", "against", "difference", "low", "high", "n", "verdict"]
     return pd.DataFrame(rows, columns=columns).sort_values("difference").reset_index(drop=True)
 
 
 def variants(runs: Sequence[Run], dataset: str | None = None) -> list[list[Run]]:
-    """The scored runs in groups that differ in nothing but the seed, lowest seed first."""
+    """The scored runs in groups that differ in nothing but the seed, lowest seed first; other data are another group."""
     groups: dict[str, list[Run]] = {}
     for run in scored_runs(runs, dataset):
         same = {k: v for k, v in run.parameters.items() if k not in NOT_A_VARIANT}
-        groups.setdefault(repr((run.notebook, run.metrics.get("model"), sorted(same.items(), key=str))), []).append(run)
+        what = (run.notebook, run.metrics.get("model"), run.data_fingerprint, sorted(same.items(), key=str))
+        groups.setdefault(repr(what), []).append(run)
     return [sorted(group, key=lambda run: int(run.metrics.get("seed", 0))) for group in groups.values()]
 
 

@@ -57,8 +57,9 @@ def attack_bars(sections: Mapping[str, Mapping], title: str = "EER by attack", c
     rows = -(-len(sections) // columns)
     most = max(len(s.get("per_attack", {})) for s in sections.values())
     width = max(4.6, 1.6 + 0.42 * most)
+    longest = max((len(attack) for s in sections.values() for attack in s.get("per_attack", {})), default=0)
     top = max((v["eer_interval"][1] for s in sections.values() for v in s.get("per_attack", {}).values()), default=0.5)
-    figure, axes = canvases(rows, columns, (width * columns, 3.3 * rows + 0.4), sharey=True)
+    figure, axes = canvases(rows, columns, (width * columns, (3.3 + 0.085 * longest) * rows + 0.4), sharey=True)
     flat = np.ravel(axes)
     for number, (ax, (name, section)) in enumerate(zip(flat, sections.items(), strict=False)):
         attacks = section.get("per_attack", {})
@@ -229,7 +230,7 @@ def shortcut_bars(audits: Mapping[str, float], model_rates: Mapping[str, float],
                  fontsize=11)
     ax.axvline(0.5, color="0.5", linestyle=":")
     ax.invert_yaxis()
-    ax.set(xlim=(0, max([0.58, *(1.12 * v for v in audits.values())])),
+    ax.set(xlim=(0, max([0.58, *(1.12 * v for v in (*audits.values(), *model_rates.values()))])),
            xlabel="EER on eval (%); dotted: guessing", title="Shortcuts (brown) beside detectors (blue)")
     percent_axis(ax)
     ax.grid(axis="y", visible=False)

@@ -28,10 +28,11 @@ from helpers.evaluation.compare import (
 from helpers.evaluation.readme import readme_agrees, readme_table, update_readme
 from helpers.evaluation.report_page import card, page, paragraph, picture, table
 from helpers.evaluation.summary import rows_of
+from helpers.metrics import PolarityError
 from helpers.runs import Run, write_text
 
 __all__ = ["readme_agrees", "readme_table", "update_readme", "write_report"]
-MOST_CURVES = 8
+MOST_CURVES, MOST_CONFUSIONS, MOST_HISTORIES = 8, 9, 4
 POINTS = {"equal_error": "equal errors on dev", "min_dcf": "least cost on dev (ASVspoof 5)",
           "false_alarm_1_percent": "1 % of dev's spoofs pass", "bayes": "fixed, -ln 1.9 (for LLRs)"}
 
@@ -57,6 +58,8 @@ def of_dataset(runs: Sequence[Run], dataset: str, heading: bool = True) -> str:
     mine = first_seeds(runs, dataset)
     comparison = comparison_table(mine)
     chosen, by_dev = chosen_run(mine)
+    ranks = [chosen.name, *comparison["run"]]
+    mine.sort(key=lambda run: ranks.index(run.name))  # where a section shows only some, it shows the first
     measures = shortcuts.find_measures(runs, dataset)
     found = shortcuts.audit(measures) if measures is not None else None
     parts = [f"<h2>{escape(dataset)}</h2>" if heading else "", answers(mine, chosen, by_dev, found),
@@ -150,7 +153,7 @@ def models(runs: Sequence[Run], comparison: pd.DataFrame, chosen: Run) -> str:
     if len(against):
         shown = pd.DataFrame({"model": against["model"],
                               "EER difference, points": [f"{100 * r.difference:+.1f} ({100 * r.low:+.1f} to "
-                                                         f"{100 * r.high:+.1f})" for r in rows_of(against)],
+                                                         f"{100 * r.high:+.1f})" if r.n else "–" for r in rows_of(against)],
                               "verdict": against["verdict"]})
         parts += [f"<h3>Against {escape(label)}, on the same utterances</h3>", table(shown, "", ("verdict",)),
                   paragraph("Paired bootstrap. It does not hold the luck of the training seed: differences below about "
@@ -204,8 +207,10 @@ def thresholds(runs: Sequence[Run], chosen: Run) -> str:
         parts += [paragraph("Thresholds are chosen on dev and kept. The two right columns are what comes out on "
                             "unseen attacks: miss is bona fide rejected, false alarm is spoofs accepted."),
                   table(pd.DataFrame(rows))]
-    sections = {labels_of(runs)[run.name]: run.metrics["metrics"]["eval"] for run in runs[:9]}
-    parts.append(picture(plots.confusions(sections), "Confusion on eval at the threshold chosen on dev."))
+    shown = runs[:MOST_CONFUSIONS]
+    sections = {labels_of(runs)[run.name]: run.metrics["metrics"]["eval"] for run in shown}
+    some = f" {len(shown)} of {len(runs)} models, by their EER." if len(shown) < len(runs) else ""
+    parts.append(picture(plots.confusions(sections), f"Confusion on eval at the threshold chosen on dev.{some}"))
     return "\n".join(parts)
 
 
@@ -213,7 +218,10 @@ def calibrated(runs: Sequence[Run], chosen: Run) -> str:
     scores = chosen.read_scores()
     if not (scores["split"] == "dev").any():
         return ""
-    after, changed = calibrate(scores)
+    try:
+        after, changed = calibrate(scores)
+    except PolarityError as error:
+        return "<h2>Can its probabilities be believed?</h2>" + paragraph(f"Not calibrated: {error}.")
     section = changed["eval"]
     here = {"as scored": scores[scores["split"] == "eval"], "calibrated on dev": after[after["split"] == "eval"]}
     return "\n".join([
@@ -247,10 +255,10 @@ def costs(comparison: pd.DataFrame) -> str:
 
 
 def training(runs: Sequence[Run]) -> str:
-    parts = []
-    for run in runs[:4]:
+    parts: list[str] = []
+    for run in runs:
         history = run.read_history()
-        if len(history) > 1 and "dev_eer" in history:
+        if len(history) > 1 and "dev_eer" in history and len(parts) < MOST_HISTORIES:
             label = labels_of(runs)[run.name]
             parts.append(picture(plots.training_curves(history, label), f"{label}: training loss and dev EER by epoch."))
     return "\n".join(["<h2>Training</h2>", *parts]) if parts else ""

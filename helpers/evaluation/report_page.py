@@ -48,7 +48,7 @@ def page(title: str, body: str) -> str:
 def picture(figure: Figure, caption: str) -> str:
     """A matplotlib figure as an inlined PNG with its caption; what it shows in words is its alt text."""
     held = io.BytesIO()
-    figure.savefig(held, format="png", dpi=100)
+    figure.savefig(held, format="png", dpi=100, bbox_inches="tight")
     data = base64.b64encode(held.getvalue()).decode()
     return (f"<figure><img alt=\"{escape(getattr(figure, 'alt', caption))}\" src=\"data:image/png;base64,{data}\">"
             f"<figcaption>{escape(caption)}</figcaption></figure>")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers.data.layouts import SPLIT_FOLDERS
 from helpers.metrics import AsvErrors, asv_errors, checked
 
 COLUMNS = ["utterance", "attack", "label", "score"]
@@ -50,9 +51,14 @@ def check_scores(table: pd.DataFrame, name: str = "scores", repeats: bool = Fals
 
 
 def eval_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of eval where the table has such, else all of them."""
-    here = table["split"] == "eval" if "split" in table else pd.Series(False, index=table.index)
-    return table[here] if here.any() else table
+    """The rows of eval where the table has such, all of them where it tells no splits apart, else a ValueError."""
+    if "split" not in table or table["split"].nunique() < 2:
+        return table
+    here = table["split"] == "eval"
+    if not here.any():
+        raise ValueError(f"the splits are {', '.join(sorted(set(table['split'])))}, and none of them is called eval or test: "
+                         "keep the lines of one, or name them so")
+    return table[here]
 
 
 def refuse_duplicates(table: pd.DataFrame, name: str, repeats: bool) -> None:
@@ -87,6 +93,9 @@ def read_scores(path, labels=None, repeats: bool = False) -> pd.DataFrame:
     elif "label" not in table:
         raise ValueError(f"{path.name}: lines of utterance and score have no labels: add --labels FILE")
     table["label"] = named_labels(table["label"], path.name)
+    if "split" in table:
+        words = table["split"].str.strip().str.lower()
+        table["split"] = words.map(SPLIT_FOLDERS).fillna(words)
     return check_scores(table, path.name, repeats)
 
 
@@ -149,8 +158,10 @@ def read_table(path: Path) -> pd.DataFrame:
     if "utterance" in header and len(set(filter(None, header))) >= 2:
         table = pd.read_csv(path, sep=separator or r"\s+", dtype=str, keep_default_na=False, encoding="utf-8-sig")
         columns: list[str] = []
-        for word, name in zip(table.columns, header, strict=True):
-            columns.append(name if name and name not in columns else word)
+        for place, (given, word, name) in enumerate(zip(table.columns, words, header, strict=True)):
+            # Of two columns that mean the same, the one of that very name counts, else the first.
+            counts = name not in columns and (word == name or name not in words)
+            columns.append(name if name and counts else f"{given}_{place}" if name else given)
         return table.set_axis(columns, axis=1)
     table = split_lines(path, separator)
     return table.set_axis(names_of(table, path.name), axis=1).drop(columns=["_"], errors="ignore")
@@ -178,10 +189,10 @@ def names_of(table: pd.DataFrame, name: str) -> list[str]:
         raise ValueError(f"{name}: {width} columns and none of them holds only bonafide and spoof")
     names = ["_"] * width
     names[label] = "label"
-    if label + 1 < width:
+    if label + 1 < width and not pd.to_numeric(table.iloc[:, label + 1], errors="coerce").isna().all():
         names[label + 1] = "score"
-    if label >= 4:
-        names[label - 4], names[label - 3], names[label - 1] = "speaker", "utterance", "attack"
+    if label >= 4:  # ASVspoof 2019, and with more columns between them the keys of 2021 and 5
+        names[0], names[1], names[label - 1] = "speaker", "utterance", "attack"
     elif label == 3:
         names[0], names[1], names[2] = "speaker", "utterance", "attack"
     elif label == 2:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from helpers.evaluation.intervals import (
     ROUNDS,
+    UNKNOWN_SPEAKER,
     Ranking,
     eer_interval_of,
     interval_of,
@@ -179,6 +180,8 @@ def per_group(table: pd.DataFrame, column: str, threshold: float, fewest: int = 
         return {}
     found = {}
     for value, rows in table.groupby(table[column].astype(str)):
+        if str(value).strip().lower() in UNKNOWN_SPEAKER:
+            continue
         bonafide, spoof = by_class(rows)
         if min(bonafide.size, spoof.size) >= fewest:
             right = np.concatenate([bonafide >= threshold, spoof < threshold])

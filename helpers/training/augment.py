@@ -62,14 +62,14 @@ def flip(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def affine(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Rotation by up to 10 degrees, shift by up to a tenth, scale 0.9 to 1.1, as picture classifiers do."""
-    n = len(batch)
+    """Rotation by up to 10 degrees, shift by up to a twentieth, scale 0.9 to 1.1, as picture classifiers do."""
+    n, aspect = len(batch), batch.shape[2] / batch.shape[3]  # the grid is a square, whatever the picture
     angle = _uniform(n, -math.pi / 18, math.pi / 18, generator)
     scale = _uniform(n, 0.9, 1.1, generator)
     shift = _uniform(2 * n, -0.1, 0.1, generator).view(n, 2)
     theta = torch.zeros(n, 2, 3)
-    theta[:, 0, 0], theta[:, 0, 1] = scale * torch.cos(angle), -scale * torch.sin(angle)
-    theta[:, 1, 0], theta[:, 1, 1] = scale * torch.sin(angle), scale * torch.cos(angle)
+    theta[:, 0, 0], theta[:, 0, 1] = scale * torch.cos(angle), -scale * torch.sin(angle) * aspect
+    theta[:, 1, 0], theta[:, 1, 1] = scale * torch.sin(angle) / aspect, scale * torch.cos(angle)
     theta[:, :, 2] = shift
     grid = F.affine_grid(theta.to(batch.device), list(batch.shape), align_corners=False)
     return F.grid_sample(batch, grid, padding_mode="border", align_corners=False)

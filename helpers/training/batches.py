@@ -46,7 +46,8 @@ def split_rows(table: pd.DataFrame, settings: TrainSettings) -> dict[str, np.nda
     if settings.leave_out:
         left = np.flatnonzero((attack == settings.leave_out) & (split != "eval"))
         if not len(left):
-            raise ValueError(f"leave_out={settings.leave_out!r} is no attack of train or dev: {sorted(set(attack))}")
+            known = sorted(set(attack[split != "eval"]) - {"-"})
+            raise ValueError(f"leave_out={settings.leave_out!r} is no attack of train or dev: {', '.join(known)}")
         bonafide = rows["dev"][table["label"].to_numpy()[rows["dev"]] == "bonafide"]
         rows["train"] = np.setdiff1d(rows["train"], left)
         rows["select"] = np.sort(np.concatenate([bonafide, left]))
@@ -93,6 +94,8 @@ class BatchReader:
         self.cache, self.setting = cache, setting
         self.on_waves, self.on_features = split_names(settings.augment_wave), split_names(settings.augment)
         self.crop, self.seed, self.batch_size = settings.crop_frames, settings.seed, settings.batch_size
+        if "gain" in self.on_features and setting.kind not in ("logmel", "logspec"):
+            raise ValueError(f"augment=gain adds to the logarithm of power, which {setting.kind} is not: take it out of augment")
         self.from_waves = cache.setting.kind == "wave" and setting.kind != "wave"
 
     def waves(self, rows: np.ndarray) -> torch.Tensor:

@@ -26,6 +26,8 @@ from helpers.training.batches import BatchReader, class_weights, epoch_order, sp
 from helpers.training.losses import loss_of, prepare_network
 from helpers.training.settings import TrainSettings
 
+FEW_STEPS = 100  # of a whole training: fewer are taken in full precision
+
 
 @dataclass
 class Trained:
@@ -108,8 +110,6 @@ class Training:
         self.labels, self.device, self.run = labels, device, run
         trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay)
-        self.precision = self._precision()
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.average = None
         if settings.averaging:
             decay = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.averaging)
@@ -118,16 +118,18 @@ class Training:
         n = len(epoch_order(labels[rows["train"]], settings, 0))
         # A last batch of one clip has no variance to normalise by: it is left out.
         self.steps = math.ceil(n / settings.batch_size) - (n % settings.batch_size == 1)
+        self.precision = self._precision()
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.epoch, self.seconds, self.best_eer, self.best_epoch = 0, 0.0, math.inf, 0
         self.history: list[dict[str, float]] = []
         self.best_weights: dict[str, torch.Tensor] | None = None
 
     def _precision(self) -> torch.dtype:
-        """float32 on a CPU and in short runs (a GradScaler skips its first steps), else bf16, else fp16."""
+        """float32 on a CPU and in runs of few steps (a GradScaler skips the first ones), else bf16, else fp16."""
         named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
         if self.settings.precision != "auto":
             return named[self.settings.precision]
-        if self.device.type != "cuda":
+        if self.device.type != "cuda" or self.steps * self.settings.epochs < FEW_STEPS:
             return torch.float32
         return torch.bfloat16 if torch.cuda.get_device_capability(self.device)[0] >= 8 else torch.float16
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,10 +99,10 @@ def read_vectors(pictures: Pictures, rows: np.ndarray, model: Vgg16Svm, name: st
     parts = [model.vectors(pictures.read(part)) for part in np.array_split(rows, max(1, len(rows) // 32))]
     values = np.concatenate(parts)
     file.parent.mkdir(parents=True, exist_ok=True)
-    part_file = file.with_suffix(".part")
+    part_file = file.with_name(f"{file.name}.{os.getpid()}.part")  # two seeds may make the same vectors at once
     with open(part_file, "wb") as out:
         np.save(out, values)
-    part_file.rename(file)
+    part_file.replace(file)
     return values
 
 
@@ -114,6 +115,8 @@ def score_rows(
     seed: int = 0,
 ) -> pd.DataFrame:
     """Score table of dev and eval. Without a dev part the training pictures stand in, each scored out of fold."""
+    if "eval" not in rows:
+        raise ValueError("these data have no eval split, so nothing can be said of clips that were not trained on")
     parts = []
     for split in ("dev", "eval"):
         if split in rows:

@@ -37,7 +37,7 @@ def notes(trained: Trained, cache: Cache, settings: TrainSettings, n_train: int)
     """What a reader of the comparison must know of this run, each a few words."""
     found = []
     all_train = int((cache.table["split"] == "train").sum())
-    if settings.train_clips and n_train < all_train:
+    if settings.train_clips and settings.train_clips < all_train:
         found.append(f"undertrained: {n_train} of {all_train} clips")
     if settings.leave_out:
         found.append(f"{settings.leave_out} left out of training")

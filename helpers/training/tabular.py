@@ -54,7 +54,12 @@ def groups_of(table: pd.DataFrame, scheme: str) -> np.ndarray:
     if scheme == "attack":
         bonafide = (table["label"] == "bonafide").to_numpy()
         groups = np.where(bonafide, table["speaker"].to_numpy(dtype=str), groups)
-    return groups
+    # What is not known keeps nothing together: such a clip is a group of its own.
+    return np.where(_unknown(groups), table["utterance"].to_numpy(dtype=str), groups)
+
+
+def _unknown(names: np.ndarray) -> np.ndarray:
+    return np.isin(names, ["unknown", "-", ""])
 
 
 def schemes_of(table: pd.DataFrame) -> list[str]:
@@ -63,7 +68,8 @@ def schemes_of(table: pd.DataFrame) -> list[str]:
     for scheme, column in SCHEMES.items():
         if column in table:
             rows = table["label"] == "spoof" if scheme == "attack" else slice(None)
-            if table.loc[rows, column].astype(str).nunique() >= FEWEST_GROUPS:
+            names = table.loc[rows, column].to_numpy(dtype=str)
+            if len(set(names[~_unknown(names)])) >= FEWEST_GROUPS:
                 found.append(scheme)
     return found
 
