@@ -118,15 +118,17 @@ def test_seeds_are_mean_and_range(runs):
 
 
 def test_the_same_training_on_other_data_is_no_second_seed(tmp_path):
-    write_run(tmp_path, "21_train_lcnn", "lcnn", 1.1)
-    other = open_run("21_train_lcnn", {"dataset": "starter", "seed": 0, "model": "lcnn", "features": "logmel"}, "e" * 8, tmp_path)
+    parameters = {"dataset": "starter", "seed": 0, "model": "lcnn", "features": "logmel"}
     scores = scored(utterances(), 0.3, 9).assign(utterance=lambda table: "new_" + table["utterance"])
-    other.write_scores(scores)
-    other.finish(model="lcnn", features="logmel", metrics=summarise(scores, rounds=20))
+    write_run(tmp_path, "21_train_lcnn", "lcnn", 1.1)
+    for fingerprint, clips in [("a copy", {}), ("more clips", {"train": {"bonafide": 99}})]:
+        run = open_run("21_train_lcnn", parameters, fingerprint, tmp_path)
+        run.write_scores(scores)
+        run.finish(model="lcnn", features="logmel", metrics=summarise(scores, rounds=20), data={"counts": clips})
     runs = load_runs(tmp_path)
-    assert compare.seed_table(runs).empty and len(compare.first_seeds(runs)) == 2
-    assert len(set(compare.labels_of(runs).values())) == 2
-    found = compare.differences(runs)
+    assert [run.data_fingerprint for run in compare.first_seeds(runs)] == ["a copy", "more clips"], "the newest of a seed"
+    assert compare.seed_table(runs).empty and len(set(compare.labels_of(runs).values())) == 3
+    found = compare.differences([run for run in runs if run.data_fingerprint != "a copy"])
     assert list(found["n"]) == [0] and "share no utterance" in found["verdict"][0]
 
 

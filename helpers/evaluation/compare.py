@@ -92,8 +92,8 @@ def comparison_table(runs: Sequence[Run], dataset: str | None = None) -> pd.Data
 def _notes(run: Run) -> list[str]:
     """What the run says of itself, and where its interval holds 50 %, that too."""
     split = run.metrics["metrics"]["eval"]
-    chance = ["not told from guessing"] if split["eer_interval"][0] <= 0.5 <= split["eer_interval"][1] else []
-    return run.metrics.get("notes", []) + split.get("remarks", []) + chance
+    chance = split["eer_interval"][0] <= 0.5 <= split["eer_interval"][1]
+    return run.metrics.get("notes", []) + (["not told from guessing"] if chance else split.get("remarks", []))
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
@@ -188,13 +188,19 @@ def differences(runs: Sequence[Run], reference: Run | None = None, rounds: int =
 
 
 def variants(runs: Sequence[Run], dataset: str | None = None) -> list[list[Run]]:
-    """The scored runs in groups that differ in nothing but the seed, lowest seed first; other data are another group."""
-    groups: dict[str, list[Run]] = {}
+    """The scored runs in groups that differ in nothing but the seed, lowest seed first, of each seed the newest run.
+
+    Runs of other numbers of clips are another group: somebody added to the data. Fingerprints are too fine for that,
+    since they change when a folder is copied.
+    """
+    groups: dict[str, dict[int, Run]] = {}
     for run in scored_runs(runs, dataset):
         same = {k: v for k, v in run.parameters.items() if k not in NOT_A_VARIANT}
-        what = (run.notebook, run.metrics.get("model"), run.data_fingerprint, sorted(same.items(), key=str))
-        groups.setdefault(repr(what), []).append(run)
-    return [sorted(group, key=lambda run: int(run.metrics.get("seed", 0))) for group in groups.values()]
+        counts = run.metrics.get("data", {}).get("counts")
+        what = (run.notebook, run.metrics.get("model"), counts, sorted(same.items(), key=str))
+        group, seed = groups.setdefault(repr(what), {}), int(run.metrics.get("seed", 0))
+        group[seed] = max(group.get(seed, run), run, key=lambda one: one.path("metrics.json").stat().st_mtime)
+    return [[group[seed] for seed in sorted(group)] for group in groups.values()]
 
 
 def first_seeds(runs: Sequence[Run], dataset: str | None = None) -> list[Run]:
