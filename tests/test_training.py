@@ -274,6 +274,8 @@ def test_gain_is_refused_where_it_would_be_no_gain(cache):
     assert BatchReader(cache, SETTING, settings).on_features == ["noise", "gain"]
     with pytest.raises(ValueError, match="which lfcc is not"):
         BatchReader(cache, KNOWN["lfcc"], settings)
+    with pytest.raises(ValueError, match="say augment_wave"):
+        BatchReader(cache, KNOWN["wave"], settings)
 
 
 @pytest.mark.parametrize("shape", [(224, 224), (64, 188)])

@@ -94,6 +94,8 @@ class BatchReader:
         self.cache, self.setting = cache, setting
         self.on_waves, self.on_features = split_names(settings.augment_wave), split_names(settings.augment)
         self.crop, self.seed, self.batch_size = settings.crop_frames, settings.seed, settings.batch_size
+        if setting.kind == "wave" and (self.on_features or self.crop):
+            raise ValueError("augment and crop_frames change features, and this network reads the wave: say augment_wave")
         if "gain" in self.on_features and setting.kind not in ("logmel", "logspec"):
             raise ValueError(f"augment=gain adds to the logarithm of power, which {setting.kind} is not: take it out of augment")
         self.from_waves = cache.setting.kind == "wave" and setting.kind != "wave"
