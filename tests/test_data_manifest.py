@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,8 @@ def test_entry_of_four_lines_is_enough(tmp_path):
         (("path: audio", "options: {split: rnd}"), "the schemes are"),
         (("path: audio", "sample_rate: -5"), "`sample_rate` is -5: input should be greater than 0"),
         (("mine:", "my data:"), "cannot be a data set's name"),
+        (("path: audio", "folder: audio"), "`folder` is not a field; did you mean `path`?"),
+        ((GOOD, GOOD + GOOD), "two entries called mine"),
         (("path: audio", "path: [unclosed"), "not readable YAML"),
     ],
 )
@@ -80,6 +83,41 @@ def test_mistakes_are_answered_in_words(tmp_path, change, sentence):
     with pytest.raises(ManifestError) as caught:
         read_manifest(write(tmp_path, GOOD.replace(*change)))
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("layout", "option", "sentence"),
+    [
+        ("protocol_csv", "labels:", "options say labels: nothing; give pairs"),
+        ("protocol_csv", "labels: [bonafide, spoof]", "give pairs"),
+        ("protocol_csv", "columns: [file, target]", "give pairs, such as {path: file, label: target}"),
+        ("protocol_csv", "protocol: 2024-01-01", "give a text, in quotes"),
+        ("protocol_csv", "seed: abc", "options say seed: 'abc'; give a whole number from 0 upwards"),
+        ("protocol_csv", "seed: -1", "give a whole number"),
+        ("faces", "split: [random]", "options say split: ['random']; the schemes are folder, random"),
+        ("faces", "split: {train: 0.7}", "the schemes are"),
+        ("real_fake_folders", "parts:", "give a list"),
+        ("real_fake_folders", "parts: for-norm", "options say parts: 'for-norm'; give a list"),
+        ("asvspoof", "members: LA/", "give a list, such as [LA/]"),
+        ("deep_voice", "segment_seconds: short", "give a number of seconds"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_answered_in_words(tmp_path, layout, option, sentence):
+    text = GOOD.replace("protocol_csv", layout) + f"  options:\n    {option}\n"
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(write(tmp_path, text))
+    assert sentence in str(caught.value)
+
+
+def test_labels_may_be_numbers_and_texts(tmp_path):
+    entry = get_entry("mine", write(tmp_path, GOOD + '  options: {labels: {1: bonafide, "0": spoof}}\n'))
+    assert entry.options["labels"] == {"1": "bonafide", "0": "spoof"} and fingerprint(entry)
+
+
+def test_a_manifest_not_in_utf8_is_named(tmp_path):
+    write(tmp_path, GOOD).write_bytes(GOOD.replace("Mine", "Für mich").encode("latin-1"))
+    with pytest.raises(ManifestError, match="m.yaml is not in UTF-8: save it in UTF-8"):
+        read_manifest(tmp_path / "m.yaml")
 
 
 def test_misspelt_name_gets_the_nearest_one():
@@ -103,6 +141,24 @@ def test_fingerprint_follows_the_data_and_not_the_prose(tmp_path):
     la = get_entry("asvspoof2019_la")
     assert fingerprint(la) != fingerprint(get_entry("asvspoof2019_pa"))
     assert fingerprint(la) != fingerprint(la.with_options(members=[]))
+
+
+def test_fingerprint_sees_what_lies_behind_a_link(tmp_path):
+    path = write(tmp_path, GOOD)
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "audio" / "anna").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "audio" / "anna" / "round").symlink_to(tmp_path / "audio")
+    (tmp_path / "audio" / "me").symlink_to("me")
+    before = fingerprint(get_entry("mine", path))
+    (tmp_path / "elsewhere" / "a.wav").write_bytes(b"one")
+    assert before != fingerprint(get_entry("mine", path))
+
+
+def test_fingerprint_takes_a_name_that_is_not_utf8(tmp_path):
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / os.fsdecode(b"b\xf6se.wav")).write_bytes(b"one")
+    assert len(fingerprint(get_entry("mine", write(tmp_path, GOOD)))) == 12
 
 
 def test_reading_the_manifest_needs_no_heavy_import():

@@ -14,6 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from helpers.data.errors import ManifestError
+from helpers.data.options import COMMON_OPTIONS, OPTIONS, check_kinds
+from helpers.data.tree import walk
 
 PROJECT = Path(__file__).resolve().parents[2]
 MANIFEST = PROJECT / "data_manifest.yaml"
@@ -22,18 +24,6 @@ SPLITS = ("train", "dev", "eval")
 LABELS = ("bonafide", "spoof")
 
 Layout = Literal["asvspoof", "real_fake_folders", "protocol_csv", "features_csv", "faces", "deep_voice"]
-
-# What each layout may be told in `options`; anything else is a slip of the pen.
-OPTIONS: dict[str, set[str]] = {
-    "asvspoof": {"access"},
-    "real_fake_folders": {"part", "parts", "split", "seed"},
-    "protocol_csv": {"protocol", "columns", "labels", "split", "seed"},
-    "features_csv": {"table", "label_column", "labels", "recording_column", "split", "seed"},
-    "faces": {"split", "seed"},
-    "deep_voice": {"split", "seed", "segment_seconds"},
-}
-COMMON_OPTIONS = {"members", "drive"}  # parts of a large archive to unpack; a path under MyDrive
-SPLIT_SCHEMES = {"random", "folder", "recording", "source_speaker", "speaker_disjoint"}
 
 
 class Entry(BaseModel):
@@ -78,6 +68,11 @@ class Entry(BaseModel):
                     raise ValueError(f"counts say {number} for {split} {label}; a count cannot be negative")
         return value
 
+    @field_validator("options")
+    @classmethod
+    def _options(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return check_kinds(value)
+
     @model_validator(mode="after")
     def _source_has_what_it_needs(self) -> Entry:
         if self.source == "kaggle" and not re.fullmatch(r"[\w-]+/[\w-]+", self.slug):
@@ -90,9 +85,6 @@ class Entry(BaseModel):
         if unknown:
             known = ", ".join(sorted(OPTIONS[self.layout] | COMMON_OPTIONS))
             raise ValueError(f"the layout {self.layout} has no option {_list(unknown)}; it knows {known}")
-        scheme = self.options.get("split")
-        if scheme is not None and scheme not in SPLIT_SCHEMES:
-            raise ValueError(f"options say split: {scheme!r}; the schemes are {', '.join(sorted(SPLIT_SCHEMES))}")
         return self
 
     def local_path(self) -> Path | None:
@@ -151,16 +143,25 @@ def _read_file(path: Path) -> dict[str, Entry]:
     if not path.is_file():
         raise ManifestError(f"there is no manifest at {path}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content, written = yaml.safe_load(text), yaml.compose(text)
+    except UnicodeDecodeError:
+        raise ManifestError(f"{path.name} is not in UTF-8: save it in UTF-8") from None
     except yaml.YAMLError as error:
         raise ManifestError(f"{path.name} is not readable YAML: {error}") from None
     if not isinstance(content, dict) or not content:
         raise ManifestError(f"{path.name} holds no entries; each is a name followed by its fields")
+    assert isinstance(written, yaml.MappingNode)
+    names = [key.value for key, _ in written.value]  # YAML itself would take the last of two in silence
     entries = {}
     for name, fields in content.items():
+        if names.count(name) > 1:
+            raise ManifestError(f"{path.name} has two entries called {name}: give one another name")
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
             raise ManifestError(f"{name!r} cannot be a data set's name: letters, digits and _ only, a letter first")
         if isinstance(fields, dict):
+            if "folder" in fields:
+                raise ManifestError(f"{name}: `folder` is not a field; did you mean `path`?")
             fields = {**fields, "folder": str(path.resolve().parent)}
         entries[name] = _checked(name, fields)
     return entries
@@ -201,7 +202,7 @@ def fingerprint(entry: Entry, source: Path | None = None) -> str:
         source = entry.local_path()
     if source is not None and not entry.sha256:
         for line in _file_facts(source):
-            digest.update(line.encode())
+            digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:12]
 
 
@@ -210,11 +211,11 @@ def _file_facts(source: Path) -> list[str]:
         stat = source.stat()
         return [f"{source.name} {stat.st_size} {stat.st_mtime_ns}"]
     facts = []
-    for folder, _, names in os.walk(source):
+    for folder, names in walk(source):
         for name in names:
             try:
                 stat = os.stat(os.path.join(folder, name))
-            except FileNotFoundError:  # a link to nowhere, or a file just deleted
+            except OSError:  # a link to nowhere or to itself, or a file just deleted
                 continue
             relative = os.path.relpath(os.path.join(folder, name), source)
             facts.append(f"{relative} {stat.st_size} {stat.st_mtime_ns}")
