@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
-from data_trees import asvspoof, deep_voice, faces, fake_or_real, protocol_csv, real_and_fake, touch, zipped
+from data_trees import (
+    asvspoof,
+    deep_voice,
+    faces,
+    fake_or_real,
+    protocol_csv,
+    real_and_fake,
+    touch,
+    write_clip,
+    zipped,
+)
 
 from helpers.data import CountMismatch, DataError, SourceError, fingerprint, open_dataset
 from helpers.data.deep_voice import speakers_of
@@ -223,6 +234,29 @@ def test_own_folder_split_by_subfolder_keeps_speakers_together(tmp_path, manifes
     table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest(), options={"split": "folder"}).table
     assert table.groupby("group")["split"].nunique().max() == 1
     assert (pd.crosstab(table["split"], table["label"]) > 0).all().all()
+
+
+def test_linked_speakers_are_heard_and_loops_are_not_followed(tmp_path, manifest):
+    """Only hidden folders and those of macOS are passed over; a link to itself or upwards does no harm."""
+    inside = real_and_fake(tmp_path / "in") / "Real"
+    for name in ("anna", "_anna", ".anna", "__MACOSX"):
+        write_clip(tmp_path / "elsewhere" / name / "a.wav")
+        (inside / name).symlink_to(tmp_path / "elsewhere" / name)
+    (inside / "round").symlink_to(tmp_path / "in")
+    (inside / "anna" / "again").symlink_to(inside)
+    (tmp_path / "in" / "me").symlink_to("me")
+    table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert table["label"].value_counts().to_dict() == {"bonafide": 12, "spoof": 10}
+    assert {"Real/anna/a", "Real/_anna/a"} <= set(table["utterance"])
+
+
+def test_a_file_name_that_is_not_utf8_gets_a_name_that_can_be_written(tmp_path, manifest):
+    inside = real_and_fake(tmp_path / "in") / "Real"
+    write_clip(inside / "a.wav").rename(inside / os.fsdecode(b"b\xf6se.wav"))
+    table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert "Real/b\\udcf6se" in set(table["utterance"])
 
 
 # ---------------------------------------------------------------- a protocol of one's own

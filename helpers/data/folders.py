@@ -15,10 +15,10 @@ from helpers.data.layouts import (
     SPLIT_FOLDERS,
     find_parts,
     require_root,
-    subfolders,
 )
 from helpers.data.manifest import Entry
 from helpers.data.protocols import AUDIO
+from helpers.data.tree import is_hidden, subfolders, walk
 
 IMAGES = {".jpg", ".jpeg", ".png"}
 FACE_NAME = re.compile(r"(easy|mid|hard)_(\d+)_([01]{4})", re.IGNORECASE)
@@ -26,15 +26,14 @@ FACE_PARTS = ("left_eye", "right_eye", "nose", "mouth")  # what the four digits 
 
 
 def _files(folder: Path, endings: set[str]) -> list[str]:
-    """All files below `folder` with these endings, relative to it, sorted; hidden and __MACOSX ones left out."""
+    """All files below `folder` with these endings, relative to it, sorted; hidden ones left out."""
     found = []
-    for place, inside, names in os.walk(folder):
-        inside[:] = [name for name in inside if name[0] not in "._"]
+    for place, names in walk(folder):
         relative = os.path.relpath(place, folder)
         found += [
             os.path.normpath(os.path.join(relative, name))
             for name in names
-            if name[0] != "." and os.path.splitext(name)[1].lower() in endings
+            if not is_hidden(name) and os.path.splitext(name)[1].lower() in endings
         ]
     return sorted(path.replace(os.sep, "/") for path in found)
 
@@ -48,12 +47,14 @@ def two_class_rows(
         if name not in names:
             continue
         for relative in _files(folder, endings):
+            # A name that is not UTF-8 can be opened but not written into a table: b\xf6se -> b\\udcf6se.
+            shown = relative.encode("utf-8", "backslashreplace").decode()
             rows.append(
                 {
-                    "utterance": prefix + folder.name + "/" + os.path.splitext(relative)[0],
+                    "utterance": prefix + folder.name + "/" + os.path.splitext(shown)[0],
                     "path": str(folder / relative),
                     "label": names[name],
-                    "group": relative.rpartition("/")[0] or folder.name,
+                    "group": shown.rpartition("/")[0] or folder.name,
                 }
             )
     return rows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers.data.errors import SourceError
 from helpers.data.manifest import Entry
+from helpers.data.tree import subfolders
 
 SPLIT_FOLDERS = {
     "train": "train", "training": "train",
@@ -22,12 +22,6 @@ FACE_FOLDERS = {**CLASS_FOLDERS, "training_real": "bonafide", "training_fake": "
 MAX_DEPTH = 5
 # Folders with thousands of files and nothing to find below them.
 LEAVES = {"flac", "wav", "ogg", "wavs"} | set(FACE_FOLDERS)
-
-
-def subfolders(folder: Path) -> dict[str, Path]:
-    """Lower-case name -> path of every folder directly inside `folder`; hidden ones left out."""
-    with os.scandir(folder) as entries:
-        return {e.name.lower(): Path(e.path) for e in entries if e.is_dir() and e.name[0] not in "._"}
 
 
 def two_classes(folders: dict[str, Path], names: dict[str, str] = CLASS_FOLDERS) -> bool:

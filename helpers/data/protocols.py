@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from helpers.data.errors import DataError
-from helpers.data.layouts import SPLIT_FOLDERS, require_root, subfolders
+from helpers.data.layouts import SPLIT_FOLDERS, require_root
 from helpers.data.manifest import SPLITS, Entry
+from helpers.data.tree import subfolders
 
 COLUMNS = ["utterance", "path", "label", "attack", "speaker", "split", "dataset"]
 AUDIO = {".flac", ".wav", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
