@@ -150,7 +150,10 @@ def test_all_recordings_missing_is_never_allowed(tmp_path, manifest):
     [
         ("LA_0079 LA_T_1 - bonafide", "line 1: 'LA_0079 LA_T_1 - bonafide' is not SPEAKER UTTERANCE"),
         ("LA_0079 LA_T_1 - A01 fake", "is not SPEAKER UTTERANCE"),
-        ("LA_0079 LA_T_1 A01 - spoof", "label spoof with attack '-'"),
+        ("\n\nLA_0079 LA_T_1 A01 - spoof", "line 3: label spoof with attack '-'"),
+        ("LA_0079 LA_T_1 - - bonafide\nLA_0079 LA_T_1 - A01 spoof", "names 'LA_T_1' more than once"),
+        ("LA_0009 LA_E_9332881 alaw ita_tx A07 spoof notrim eval", "reads like ASVspoof 2021"),
+        ("PA_0010 PA_E_1000001 R1 M4 d4 r1 m2 s4 c4 spoof notrim eval", "open that with `layout: protocol_csv`"),
     ],
 )
 def test_a_strange_protocol_line_is_shown(tmp_path, manifest, line, sentence):
@@ -159,6 +162,28 @@ def test_a_strange_protocol_line_is_shown(tmp_path, manifest, line, sentence):
     with pytest.raises(DataError) as caught:
         open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest())
     assert sentence in str(caught.value)
+
+
+def test_protocols_are_read_with_a_byte_order_mark_and_refused_unless_utf8(tmp_path, manifest):
+    asvspoof(tmp_path / "in")
+    path = next((tmp_path / "in").rglob("*.cm.train.trn.txt"))
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest()).table["speaker"][0] == "LA_0079"
+    path.write_bytes("Jörg LA_T_1 - - bonafide".encode("latin-1"))
+    with pytest.raises(DataError, match="train.trn.txt is not in UTF-8: save it in UTF-8"):
+        open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest())
+
+
+def test_access_chooses_between_protocols_side_by_side(tmp_path, manifest):
+    asvspoof(tmp_path / "in", "LA", nested=False)
+    asvspoof(tmp_path / "in", "PA", nested=False)
+    for name, first in (("asvspoof2019_la", "LA_T_1"), ("asvspoof2019_pa", "PA_T_1")):
+        opened = open_dataset(name, str(tmp_path / "in"), manifest=manifest())
+        assert opened.table["utterance"][0] == first and opened.missing.empty
+        assert all(f".{name[-2:].upper()}.asv." in path.name for path in opened.asv_scores.values())
+    both = {"title": "Both", "source": "folder", "path": "in", "layout": "asvspoof"}
+    with pytest.raises(DataError, match="say which in the options"):
+        open_dataset("both", manifest=manifest(both=both))
 
 
 # ---------------------------------------------------------------- Fake-or-Real, own folders
@@ -177,6 +202,15 @@ def test_fake_or_real_part_named_directly(tmp_path, manifest):
     fake_or_real(tmp_path / "in")
     (tmp_path / "in" / "for-norm" / "for-norm").rename(tmp_path / "unpacked")
     assert len(open_dataset("for_norm", str(tmp_path / "unpacked"), manifest=manifest())) == 12
+
+
+@pytest.mark.parametrize("around", ["for-norm", "for-norm/for-norm", "for-2sec"])
+def test_fake_or_real_below_a_folder_called_like_one_part(tmp_path, manifest, around):
+    fake_or_real(tmp_path / "in" / around)
+    for source in (tmp_path / "in", tmp_path / "in" / around):
+        for name, part in (("for_norm", "for-norm/training"), ("for_2sec", "for-2seconds")):
+            table = open_dataset(name, str(source), manifest=manifest()).table
+            assert len(table) == 12 and table["path"].str.contains(part).any()
 
 
 def test_combined_keeps_each_parts_own_split(tmp_path, manifest):

@@ -28,9 +28,14 @@ def two_classes(folders: dict[str, Path], names: dict[str, str] = CLASS_FOLDERS)
     return {names[name] for name in folders if name in names} == {"bonafide", "spoof"}
 
 
-def _asvspoof(entry: Entry) -> Callable[[Path, dict[str, Path]], bool]:
+def protocols_ending(entry: Entry) -> str:
+    """How the name of the folder with ASVspoof's protocols ends, in lower case."""
     access = str(entry.options.get("access", "")).lower()
-    ending = f"_{access}_cm_protocols" if access else "_cm_protocols"
+    return f"_{access}_cm_protocols" if access else "_cm_protocols"
+
+
+def _asvspoof(entry: Entry) -> Callable[[Path, dict[str, Path]], bool]:
+    ending = protocols_ending(entry)
     return lambda folder, inside: any(name.endswith(ending) for name in inside)
 
 
@@ -95,9 +100,17 @@ def find_parts(folder: Path, entry: Entry, depth: int = MAX_DEPTH) -> list[Path]
     part = str(entry.options.get("part", "")).lower()
     if not part or not found:
         return found
-    chosen = [place for place in found if part in (name.lower() for name in place.parts)]
+    # Where the part's name stands in the path from the data's own folder downwards. Parts may lie below a folder
+    # that is called like one of them: the deepest counts.
+    depths = [_last(part, [folder.name, *place.relative_to(folder).parts]) for place in found]
+    if max(depths) >= 0:
+        return [place for place, depth in zip(found, depths) if depth == max(depths)]
     # A folder named by hand may be the part itself under another name.
-    return chosen or (found[:1] if found[0] == folder else [])
+    return found[:1] if found[0] == folder else []
+
+
+def _last(name: str, names: list[str]) -> int:
+    return max((number for number, one in enumerate(names) if one.lower() == name), default=-1)
 
 
 def find_root(folder: Path, entry: Entry, depth: int = MAX_DEPTH) -> Path | None:

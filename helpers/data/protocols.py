@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.data.errors import DataError
-from helpers.data.layouts import SPLIT_FOLDERS, require_root
+from helpers.data.layouts import SPLIT_FOLDERS, protocols_ending, require_root
 from helpers.data.manifest import SPLITS, Entry
 from helpers.data.tree import subfolders
 
@@ -37,13 +37,13 @@ def files_by_name(folder: Path, endings: Iterable[str] = AUDIO) -> dict[str, str
 # ---------------------------------------------------------------- ASVspoof
 
 
-def read_asvspoof_protocols(root: Path) -> pd.DataFrame:
-    """All trials of the protocols inside `root`, whether or not their audio is there.
+def read_asvspoof_protocols(root: Path, ending: str = "_cm_protocols") -> pd.DataFrame:
+    """All trials of the protocols inside `root` (in the folder with this ending), whether or not their audio is there.
 
     A line reads SPEAKER UTTERANCE ENVIRONMENT ATTACK LABEL (Wang et al. 2020, ASVspoof 2019): the attack is the
     fourth column; the third is `-` in LA and the room of a replay in PA (kept as `environment` and `replay`).
     """
-    folder = _protocol_folder(root)
+    folder = _protocol_folder(root, ending)
     names = {path.name.lower(): path for path in folder.iterdir()}
     parts = []
     for split in SPLITS:
@@ -53,32 +53,47 @@ def read_asvspoof_protocols(root: Path) -> pd.DataFrame:
             raise DataError(f"{folder} has no protocol for {split} (a name like ASVspoof2019.LA.cm.{split}.trl.txt)")
         parts.append(_read_trials(found[0]).assign(split=split))
     table = pd.concat(parts, ignore_index=True)
+    _refuse_twice(table["utterance"], folder.name)
     if (table["environment"] == "-").all():
         return table.drop(columns="environment")
     return table.assign(replay=table["attack"])
 
 
-def _protocol_folder(root: Path) -> Path:
-    folders = [path for name, path in sorted(subfolders(root).items()) if name.endswith("_cm_protocols")]
+def _protocol_folder(root: Path, ending: str) -> Path:
+    folders = [path for name, path in sorted(subfolders(root).items()) if name.endswith(ending)]
     if not folders:
-        raise DataError(f"{root} has no folder ending in _cm_protocols")
+        raise DataError(f"{root} has no folder ending in {ending}")
+    if len(folders) > 1:
+        both = " and ".join(path.name for path in folders)
+        raise DataError(f"{root} has {both}: say which in the options, `access: LA` or `access: PA`")
     return folders[0]
 
 
 def _read_trials(path: Path) -> pd.DataFrame:
-    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    for number, row in enumerate(rows, 1):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f"{path.name} is not in UTF-8: save it in UTF-8") from None
+    rows = {number: line.split() for number, line in enumerate(lines, 1) if line.strip()}
+    for number, row in rows.items():
+        if len(row) != 5 and ("2021" in path.name or set(row[5:]) & {"bonafide", "spoof"}):
+            raise DataError(
+                f"{path.name} reads like ASVspoof 2021, whose lists have other columns and an evaluation alone: write its "
+                "clips as eval, beside others for train and dev, into a protocol.csv (path,label,attack,speaker,split) "
+                "and open that with `layout: protocol_csv`"
+            )
         if len(row) != 5 or row[4].lower() not in ("bonafide", "spoof"):
             raise DataError(
                 f"{path.name}, line {number}: {' '.join(row)[:80]!r} is not SPEAKER UTTERANCE - ATTACK bonafide|spoof"
             )
-    table = pd.DataFrame(rows, columns=["speaker", "utterance", "environment", "attack", "label"], dtype=str)
+    columns = ["speaker", "utterance", "environment", "attack", "label"]
+    table = pd.DataFrame.from_dict(rows, "index", columns=columns, dtype=str)
     table["label"] = table["label"].str.lower()
     wrong = (table["label"] == "bonafide") != (table["attack"] == "-")
     if wrong.any():
-        first = int(wrong.to_numpy().argmax())
+        first = wrong.idxmax()
         raise DataError(
-            f"{path.name}, line {first + 1}: label {table['label'][first]} with attack {table['attack'][first]!r}; "
+            f"{path.name}, line {first}: label {table['label'][first]} with attack {table['attack'][first]!r}; "
             "bona fide speech has the attack - and a spoof has a name"
         )
     return table
@@ -87,8 +102,8 @@ def _read_trials(path: Path) -> pd.DataFrame:
 def read_asvspoof(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     """Every trial with the path of its audio, "" where the file is missing; notes."""
     root = require_root(folder, entry)
-    table = read_asvspoof_protocols(root)
-    prefix = _protocol_folder(root).name[: -len("_cm_protocols")].lower()
+    table = read_asvspoof_protocols(root, protocols_ending(entry))
+    prefix = _protocol_folder(root, protocols_ending(entry)).name[: -len("_cm_protocols")].lower()
     folders = subfolders(root)
     paths = pd.Series("", index=table.index, dtype=str)
     extras = 0
@@ -124,7 +139,7 @@ def _with_sources(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 def find_asv_scores(folder: Path, entry: Entry) -> dict[str, Path]:
     """The organisers' ASV score files by split ("dev", "eval"), for the t-DCF; empty where there are none."""
     root = require_root(folder, entry)
-    prefix = _protocol_folder(root).name[: -len("_cm_protocols")].lower()
+    prefix = _protocol_folder(root, protocols_ending(entry)).name[: -len("_cm_protocols")].lower()
     home = subfolders(root).get(f"{prefix}_asv_scores")
     if home is None:
         return {}
