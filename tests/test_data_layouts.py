@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
@@ -325,6 +326,13 @@ def test_smallest_protocol_is_two_columns(tmp_path, manifest):
         ("file,label\nflac/u0.flac,spoof\n", "has no column 'path'"),
         ("path,label,split\nflac/u0.flac,spoof,trian\n", "split 'trian' is none of train, dev, eval"),
         ("path,label\nflac/u0.flac,spoof\nflac/u0.flac,spoof\n", "more than once"),
+        ("path,label\nflac/u0.flac,spoof\n./flac/u0.flac,spoof\n", "u0.flac' more than once"),
+        ("path,label\n\n\nflac/u0.flac,maybe\n", "line 4: label 'maybe'"),
+        ("path,label\nflac/u0.flac,spoof\n,spoof\n", "line 3: the path is empty"),
+        ("path,label\nflac/u0.flac,spoof\nflac,spoof\n", "1 files of the protocol are missing (all 1), such as flac"),
+        ("path,label\nflac/u0.flac,spoof,train\n", "line 2: 3 cells under 2 headings"),
+        ("path,path,label\nflac/u0.flac,x,spoof\n", "two columns called 'path'"),
+        ('path,label\n"flac/u0.flac,spoof\n', "protocol.csv cannot be read"),
         ("path,label\n", "no lines"),
     ],
 )
@@ -333,6 +341,33 @@ def test_mistakes_in_a_protocol_are_shown_with_their_line(tmp_path, manifest, te
     with pytest.raises(DataError) as caught:
         open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest())
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("heading", "row"),
+    [
+        ("path;label;speaker\r\n", "{};{}; anna \r\n"),
+        ("path;label;speaker\n", "{};{};anna;\n;;\n"),
+        ("\nsep=;\npath;label;speaker\n", "{};{};anna\n"),
+        ("path|label|speaker\n", "{}|{}|anna\n"),
+        (",path,label,speaker\n", '7,"{}", {},anna\n'),
+    ],
+)
+def test_a_protocol_may_come_from_any_spreadsheet(tmp_path, manifest, heading, row):
+    rows = [row.format(f"flac/u{n}.flac", ("real", "fake")[n % 2]) for n in range(6)]
+    protocol_csv(tmp_path / "in", heading + "".join(rows))
+    table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert len(table) == 6 and set(table["speaker"]) == {"anna"}
+    assert list(table.columns[7:]) == ["split_scheme"]
+
+
+def test_a_file_written_by_a_mac_is_the_one_the_protocol_names(tmp_path, manifest):
+    rows = [f"böse/u{n}ö.flac,{('real', 'fake')[n % 2]}\n" for n in range(6)]
+    protocol_csv(tmp_path / "in", "path,label\n" + "".join(rows))
+    for n in range(6):
+        write_clip(tmp_path / "in" / unicodedata.normalize("NFD", f"böse/u{n}ö.flac"))
+    check_table(open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest()).table)
 
 
 @pytest.mark.parametrize("content", ["path,label\nflac/ü.flac,spoof\n".encode("cp1252"), b"", b"\n\n"])
@@ -350,6 +385,60 @@ def test_own_data_without_one_of_the_splits_are_refused(tmp_path, manifest):
         open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest())
 
 
+def test_a_split_in_the_options_is_refused_where_the_data_have_their_own(tmp_path, manifest):
+    protocol_csv(tmp_path / "in")
+    with pytest.raises(DataError, match="come with a split of their own: take `split: random` out of the options"):
+        open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options={"split": "random"})
+
+
+def test_the_speakers_of_a_protocol_can_be_kept_apart(tmp_path, manifest):
+    def write(speakers: str):
+        rows = [f"flac/u{n}.flac,{('real', 'fake')[n % 2]},{speakers[n // 2 % len(speakers)]}\n" for n in range(24)]
+        protocol_csv(tmp_path / "in", "path,label,speaker\n" + "".join(rows), n=24)
+        options = {"split": "speaker_disjoint"}
+        return open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options=options).table
+
+    table = write("abcdef")
+    check_table(table)
+    assert shared_speakers(table) == [] and set(table["split"]) == {"train", "dev", "eval"} and len(table) == 24
+    with pytest.raises(DataError, match="needs to know each clip's speaker"):
+        write("abcde-")
+
+
+@pytest.mark.parametrize("where", ["Real", "FAKE"])
+def test_data_without_one_class_are_refused_unless_allowed(tmp_path, manifest, where, capsys):
+    """As when all recordings of one class are in a format that is not read; what was allowed once stays allowed."""
+    for path in (real_and_fake(tmp_path / "in") / where).glob("*.wav"):
+        path.rename(path.with_suffix(".M4A"))
+    with pytest.raises(CountMismatch, match="each split needs both classes, but train has "):
+        open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
+    assert "10 files not read (m4a): convert them, e.g. ffmpeg -i x.m4a x.wav" in capsys.readouterr().out
+    assert len(open_dataset("my_folder", str(tmp_path / "in"), allow_mismatch=True, manifest=manifest())) == 10
+    opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
+    assert any("10 files not read" in note for note in opened.notes)
+
+
+def test_a_split_without_one_class_is_refused(tmp_path, manifest):
+    lines = [f"flac/u{n}.flac,{('real', 'fake')[n % 2]},{('train', 'dev', 'test')[n // 2 % 3]}" for n in range(12)]
+    lines = [line for line in lines if not line.endswith("fake,test")]
+    protocol_csv(tmp_path / "in", "path,label,split\n" + "\n".join(lines) + "\n", n=12)
+    with pytest.raises(CountMismatch, match="but eval has 2 bonafide and 0 spoof"):
+        open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest())
+    # Fakes in one heap are one group: they cannot be dealt to three splits.
+    for number in range(8):
+        write_clip(tmp_path / "own" / "real" / f"person{number % 4}" / f"{number}.wav")
+        write_clip(tmp_path / "own" / "fake" / f"{number}.wav")
+    with pytest.raises(CountMismatch, match="each split needs both classes"):
+        open_dataset("my_folder", str(tmp_path / "own"), manifest=manifest(), options={"split": "folder"})
+
+
+def test_folders_with_audio_that_is_not_read_alone_are_named(tmp_path, manifest):
+    for name in ("real/a.m4a", "fake/b.aac"):
+        touch(tmp_path / "in" / name)
+    with pytest.raises(DataError, match=r"no audio in them .*2 files not read \(aac, m4a\): convert them"):
+        open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
+
+
 def test_a_folder_called_test_beside_the_classes_is_no_split(tmp_path, manifest):
     real_and_fake(tmp_path / "in")
     touch(tmp_path / "in" / "test" / "notes.txt")
@@ -362,6 +451,15 @@ def test_columns_and_labels_of_others_can_be_translated(tmp_path, manifest):
     options = {"columns": {"path": "wav", "label": "target", "split": "fold"}, "labels": {1: "bonafide", 0: "spoof"}}
     table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options=options).table
     assert table["label"].tolist() == ["spoof", "bonafide"] * 3
+
+
+def test_a_column_named_in_the_options_comes_before_one_of_our_name(tmp_path, manifest):
+    rows = [f"/elsewhere/{n},flac/u{n}.flac,{('real', 'fake')[n % 2]}\n" for n in range(6)]
+    protocol_csv(tmp_path / "in", "path,file,label\n" + "".join(rows))
+    source, options = str(tmp_path / "in"), {"columns": {"path": "file"}}
+    check_table(open_dataset("my_protocol", source, manifest=manifest(), options=options).table)
+    with pytest.raises(DataError, match="has no column 'spk', which `columns` in the options calls speaker"):
+        open_dataset("my_protocol", source, manifest=manifest(), options={"columns": {"speaker": "spk"}})
 
 
 # ---------------------------------------------------------------- DEEP-VOICE
@@ -417,6 +515,58 @@ def test_deep_voice_table_knows_only_the_random_split(voices, manifest):
     assert opened.table["rms"].tolist() == list(range(40))
     with pytest.raises(DataError, match="do not tell"):
         open_dataset("deep_voice_table", str(voices), manifest=manifest(), options={"split": "recording"})
+
+
+FEATURES = {"title": "Mine", "source": "folder", "path": "in", "layout": "features_csv"}
+
+
+def features_csv(folder, heading: str, row: str, n: int = 12):
+    """`row` is filled with the number, the label and a split."""
+    rows = [row.format(i, ("REAL", "FAKE")[i % 2], ("Train", "validation", "Test")[i // 2 % 3]) for i in range(n)]
+    return touch(folder / "DATASET-balanced.csv", (heading + "\n" + "\n".join(rows) + "\n").encode())
+
+
+def test_a_feature_table_may_come_from_any_spreadsheet(tmp_path, manifest):
+    features_csv(tmp_path / "in", ";utterance;path;a;speaker;LABEL;split", "{0};u{0};x.wav;{0}.5;{0};{1};{2}")
+    table = open_dataset("mine", manifest=manifest(mine=FEATURES)).table
+    check_table(table)
+    assert table["utterance"][3] == "u3" and table["speaker"][3] == "3" and table["a"].tolist()[:2] == [0.5, 1.5]
+    assert list(table.columns[7:]) == ["a"]
+
+
+def test_whole_numbers_may_name_labels_and_recordings(tmp_path, manifest):
+    rows = [f"{n},{n % 2}.0,{n // 2}" for n in range(40)]
+    touch(tmp_path / "in" / "DATASET-balanced.csv", "\n".join(["a,LABEL,rec", *rows]).encode())
+    options = {"labels": {1: "bonafide", 0: "spoof"}, "recording_column": "rec", "split": "recording"}
+    table = open_dataset("mine", manifest=manifest(mine=FEATURES), options=options).table
+    check_table(table)
+    assert table.groupby("recording")["split"].nunique().max() == 1 and table["label"].tolist()[:2] == ["spoof", "bonafide"]
+
+
+@pytest.mark.parametrize(
+    ("last", "sentence"),
+    [
+        ("1,inf,REAL,Train", "line 14: 'inf' in column b is no number (1 such cells)"),
+        ("1,ERR,REAL,Train", "line 14: 'ERR' in column b is no number"),
+        ("1,,REAL,Train", "line 14: '' in column b is no number"),
+        ("1,2,REAL,maybe", "line 14: split 'maybe' is none of train, dev, eval"),
+        ("1,2,REAL,Train,4", "line 14: 5 cells under 4 headings"),
+        ("1,2,größe,Train", "cannot be read"),
+    ],
+)
+def test_mistakes_in_a_feature_table_are_shown_with_their_line(tmp_path, manifest, last, sentence):
+    path = features_csv(tmp_path / "in", "a,b,LABEL,split", "{0},{0},{1},{2}")
+    path.write_bytes(path.read_bytes() + last.encode("latin-1"))
+    with pytest.raises(DataError) as caught:
+        open_dataset("mine", manifest=manifest(mine=FEATURES))
+    assert sentence in str(caught.value)
+
+
+def test_an_empty_feature_table_is_named(tmp_path, manifest):
+    for content, sentence in ((b"", "cannot be read"), (b"a;LABEL\n0,5;REAL\n", "decimals need a point")):
+        touch(tmp_path / "in" / "DATASET-balanced.csv", content)
+        with pytest.raises(DataError, match=sentence):
+            open_dataset("mine", manifest=manifest(mine=FEATURES))
 
 
 # ---------------------------------------------------------------- faces

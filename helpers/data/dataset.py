@@ -85,14 +85,16 @@ def open_dataset(
     data_folder = place.folders.data.absolute()
     root = stage(found, entry, data_folder)
     table, notes = read_table(root, entry)
+    _say(notes)
     accepted = data_folder / f"{entry.name}.accepted.txt"
     counts, missing = check_counts(table, entry, allow_mismatch, accepted, remember)
     table = table[table["path"] != ""] if entry.layout != "features_csv" else table
     table, more_notes = _finish(table, entry, data_folder)
-    notes += more_notes
+    _say(more_notes)
+    check_classes(table, entry, allow_mismatch, accepted, remember)
     asv_scores = protocols.find_asv_scores(root, entry) if entry.layout == "asvspoof" else {}
     own = found.path if entry.source in ("folder", "zip") or source else None
-    opened = Dataset(name, entry, root, table, _fingerprint(entry, own, missing), counts, missing, notes, asv_scores)
+    opened = Dataset(name, entry, root, table, _fingerprint(entry, own, missing), counts, missing, notes + more_notes, asv_scores)
     _report(opened)
     return opened
 
@@ -123,7 +125,12 @@ def _finish(table: pd.DataFrame, entry: Entry, data_folder: Path) -> tuple[pd.Da
         scheme = str(entry.options.get("split", DEFAULT_SPLIT.get(entry.layout, "random")))
         table, more = add_split(table, scheme, int(entry.options.get("seed", 0)))
         notes += more
-    elif entry.layout in ("real_fake_folders", "protocol_csv"):
+    elif entry.layout != "asvspoof":
+        if "split" in entry.options:
+            raise DataError(
+                f"the data of {entry.name} come with a split of their own: take `split: {entry.options['split']}` out of "
+                "the options, or take all splits away and the suite makes them"
+            )
         lacking = [split for split in SPLITS if split not in set(table["split"])]
         if lacking:
             raise DataError(
@@ -166,13 +173,31 @@ def check_counts(
     differs = counts[counts["expected"].notna() & (counts["expected"] != counts["found"])]
     if len(differs) or len(missing):
         words = _difference(entry, differs, missing)
-        before = accepted.is_file() and accepted.read_text(encoding="utf-8") == words
-        if not (allow_mismatch or before) or here.empty:
-            raise CountMismatch(words + ". Complete the data, or set allow_mismatch to go on with what is there")
-        print("allowed: " + words)
-        if remember and not before:
-            write_text(accepted, words)
+        if here.empty:
+            raise CountMismatch(words + ". Complete the data")
+        _allow(words, "Complete the data", allow_mismatch, accepted, remember)
     return counts, missing
+
+
+def check_classes(table: pd.DataFrame, entry: Entry, allow_mismatch: bool, accepted: Path, remember: bool = True) -> None:
+    """Both classes in each split, or nothing can be learned or measured there: CountMismatch, to be allowed likewise."""
+    sizes = pd.crosstab(table["split"], table["label"]).reindex(columns=list(LABELS), fill_value=0)
+    sizes = sizes.reindex([split for split in SPLITS if split in sizes.index])
+    lacking = sizes[(sizes == 0).any(axis=1)]
+    if len(lacking):
+        words = ", ".join(f"{split} has {row.bonafide:,} bonafide and {row.spoof:,} spoof" for split, row in lacking.iterrows())
+        words = f"{entry.name}: each split needs both classes, but {words}"
+        _allow(words, "Add clips or split otherwise", allow_mismatch, accepted, remember)
+
+
+def _allow(words: str, advice: str, allow_mismatch: bool, accepted: Path, remember: bool) -> None:
+    """Raise CountMismatch unless it is allowed, now or once before; `accepted` has a line for each thing allowed."""
+    before = accepted.read_text(encoding="utf-8").splitlines() if accepted.is_file() else []
+    if not allow_mismatch and words not in before:
+        raise CountMismatch(f"{words}. {advice}, or set allow_mismatch to go on with what is there")
+    print("allowed: " + words)
+    if remember and words not in before:
+        write_text(accepted, "\n".join([*before, words]))
 
 
 def _difference(entry: Entry, differs: pd.DataFrame, missing: pd.DataFrame) -> str:
@@ -189,10 +214,13 @@ def _difference(entry: Entry, differs: pd.DataFrame, missing: pd.DataFrame) -> s
     return words
 
 
+def _say(notes: list[str]) -> None:
+    for note in notes:
+        print(f"note:   {note}")
+
+
 def _report(opened: Dataset) -> None:
     table = opened.table
-    for note in opened.notes:
-        print(f"note:   {note}")
     for split in SPLITS:
         labels = table.loc[table["split"] == split, "label"]
         if len(labels):

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from helpers.data.csv_file import first_line, read_csv_file
 from helpers.data.errors import DataError
-from helpers.data.folders import two_class_rows
+from helpers.data.folders import UNREAD, only_readable, two_class_rows
 from helpers.data.layouts import CLASS_FOLDERS, require_root
 from helpers.data.manifest import Entry
-from helpers.data.protocols import AUDIO, labels_in_words
+from helpers.data.protocols import (
+    AUDIO,
+    COLUMNS,
+    fill_attack_and_speaker,
+    labels_in_words,
+    refuse_twice,
+    splits_in_words,
+)
 
 
 def speakers_of(recording: str) -> tuple[str, str]:
@@ -37,12 +45,13 @@ def _name_speakers(table: pd.DataFrame) -> pd.DataFrame:
 def read_deep_voice(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     """One row a recording (they last minutes; open_dataset cuts them), with source and target speaker."""
     root = require_root(folder, entry)
-    table = pd.DataFrame(two_class_rows(root, CLASS_FOLDERS, AUDIO)).drop(columns="group")
-    table["recording"] = [os.path.splitext(os.path.basename(path))[0].lower() for path in table["path"]]
+    rows, notes = only_readable(two_class_rows(root, CLASS_FOLDERS, AUDIO | UNREAD), root)
+    table = pd.DataFrame(rows).drop(columns="group")
+    table["recording"] = table["utterance"].str.rpartition("/")[2].str.lower()
     table["utterance"] = table["recording"]
     if table["utterance"].duplicated().any():
         raise DataError(f"{entry.name}: two recordings share the name {table['utterance'].mode()[0]}")
-    return _name_speakers(table), []
+    return _name_speakers(table), notes
 
 
 def read_features_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
@@ -50,23 +59,41 @@ def read_features_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
     their recording: only a random split is possible there. `recording_column` opens the honest ones."""
     root = require_root(folder, entry)
     name = str(entry.options.get("table", "DATASET-balanced.csv"))
-    table = pd.read_csv(root / name)
+    table = read_csv_file(root / name)
     label_column = str(entry.options.get("label_column", "LABEL"))
     if label_column not in table:
         raise DataError(f"{name} has no column {label_column!r} (it has {', '.join(table.columns[:8])} …)")
-    labels = labels_in_words(table[label_column], entry.options.get("labels", {}), name)
-    table = table.drop(columns=label_column)
-    bad = table.select_dtypes("number").isna().any(axis=1)
-    if bad.any():
-        raise DataError(f"{name}, line {int(bad.to_numpy().argmax()) + 2}: a number is missing ({int(bad.sum())} such)")
-    table.insert(0, "utterance", [f"row-{number:05d}" for number in range(len(table))])
-    table.insert(1, "path", "")
-    table.insert(2, "label", labels)
-    table["attack"] = table["label"].map({"bonafide": "-", "spoof": "RVC"})
-    table["speaker"] = "unknown"
+    labels = labels_in_words(table.pop(label_column), entry.options.get("labels", {}), name)
     column = str(entry.options.get("recording_column", ""))
-    if column:
-        if column not in table:
-            raise DataError(f"{name} has no column {column!r} to tell the recordings by")
-        table = _name_speakers(table.assign(recording=table.pop(column).str.lower()))
-    return table, []
+    if column and column not in table:
+        raise DataError(f"{name} has no column {column!r} to tell the recordings by")
+    recordings = table.pop(column).str.lower() if column else None
+    if "split" in table:
+        table["split"] = splits_in_words(table["split"], name)
+    table = _numbers(table, name).assign(path="", label=labels)
+    if table.select_dtypes("number").empty:
+        raise DataError(f"{name} has no column of numbers; decimals need a point, 0.5 and not 0,5")
+    if "utterance" not in table:
+        table["utterance"] = [f"row-{number:05d}" for number in range(len(table))]
+    refuse_twice(table["utterance"], name)
+    if "attack" not in table:
+        table["attack"] = "RVC"
+    table = fill_attack_and_speaker(table)
+    if recordings is not None:
+        table = _name_speakers(table.assign(recording=recordings))
+    return table.reset_index(drop=True), []
+
+
+def _numbers(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Columns of numbers made numbers; one in which most cells are words stays as it is."""
+    for column in [column for column in table if column not in COLUMNS]:
+        cells = table[column]
+        numbers = pd.to_numeric(cells, errors="coerce")
+        bad = ~np.isfinite(numbers)
+        if (bad & (cells != "")).mean() > 0.5:
+            continue
+        if bad.any():
+            line = first_line(bad)
+            raise DataError(f"{name}, line {line}: {cells[line]!r} in column {column} is no number ({bad.sum()} such cells)")
+        table[column] = numbers
+    return table

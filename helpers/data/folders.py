@@ -20,6 +20,7 @@ from helpers.data.manifest import Entry
 from helpers.data.protocols import AUDIO
 from helpers.data.tree import is_hidden, subfolders, walk
 
+UNREAD = {".m4a", ".aac", ".mp4", ".wma", ".amr", ".webm", ".caf"}  # audio all the same: not passed over in silence
 IMAGES = {".jpg", ".jpeg", ".png"}
 FACE_NAME = re.compile(r"(easy|mid|hard)_(\d+)_([01]{4})", re.IGNORECASE)
 FACE_PARTS = ("left_eye", "right_eye", "nose", "mouth")  # what the four digits of a face's name stand for
@@ -60,24 +61,35 @@ def two_class_rows(
     return rows
 
 
+def only_readable(rows: list[dict[str, str]], root: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """The rows whose audio we read, and a note on the others; DataError where none is left."""
+    endings = [os.path.splitext(row["path"])[1].lower() for row in rows]
+    kept = [row for row, ending in zip(rows, endings) if ending not in UNREAD]
+    kinds = sorted({ending[1:] for ending in endings if ending in UNREAD})
+    note = f"{len(rows) - len(kept)} files not read ({', '.join(kinds)}): convert them, e.g. ffmpeg -i x.m4a x.wav"
+    if not kept:
+        more = f"; {note}" if kinds else ""
+        raise DataError(f"{root} has folders for both classes but no audio in them ({', '.join(sorted(AUDIO))}){more}")
+    return kept, [note] if kinds else []
+
+
 def _has_classes(folder: Path) -> bool:
     return any(name in CLASS_FOLDERS for name in subfolders(folder))
 
 
-def _one_part(root: Path, part: str) -> tuple[pd.DataFrame, bool]:
-    """Rows of one real/fake tree, and whether it came with its own splits."""
+def _one_part(root: Path, part: str) -> tuple[pd.DataFrame, bool, list[str]]:
+    """Rows of one real/fake tree, whether it came with its own splits, and notes."""
     prefix = f"{part}/" if part else ""
     rows = []
     with_splits = [
         (name, path) for name, path in sorted(subfolders(root).items()) if name in SPLIT_FOLDERS and _has_classes(path)
     ]
     for name, path in with_splits:
-        for row in two_class_rows(path, CLASS_FOLDERS, AUDIO, f"{prefix}{path.name}/"):
+        for row in two_class_rows(path, CLASS_FOLDERS, AUDIO | UNREAD, f"{prefix}{path.name}/"):
             rows.append({**row, "split": SPLIT_FOLDERS[name]})
     if not with_splits:
-        rows = two_class_rows(root, CLASS_FOLDERS, AUDIO, prefix)
-    if not rows:
-        raise DataError(f"{root} has folders for both classes but no audio in them ({', '.join(sorted(AUDIO))})")
+        rows = two_class_rows(root, CLASS_FOLDERS, AUDIO | UNREAD, prefix)
+    rows, notes = only_readable(rows, root)
     table = pd.DataFrame(rows)
     if part:
         table["part"] = part
@@ -85,7 +97,7 @@ def _one_part(root: Path, part: str) -> tuple[pd.DataFrame, bool]:
     twice = table["utterance"].duplicated(keep=False)
     endings = table["path"].str.rpartition(".")[2]
     table["utterance"] = table["utterance"].where(~twice, table["utterance"] + "." + endings)
-    return table, bool(with_splits)
+    return table, bool(with_splits), notes
 
 
 def read_real_fake(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
@@ -94,21 +106,22 @@ def read_real_fake(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]
     parts = [str(part) for part in entry.options.get("parts", [])]
     if not parts:
         root = require_root(folder, entry)
-        table, _ = _one_part(root, str(entry.options.get("part", "")))
+        table, _, notes = _one_part(root, str(entry.options.get("part", "")))
     else:
-        tables = []
+        tables, notes = [], []
         for part in parts:
             roots = find_parts(folder, entry.with_options(part=part))
             if not roots:
                 raise DataError(f"{entry.name}: the part {part} was not found below {folder}")
-            one, with_splits = _one_part(roots[0], part)
+            one, with_splits, more = _one_part(roots[0], part)
             if not with_splits:
                 raise DataError(f"{entry.name}: the part {part} has no training, validation and testing folders")
             tables.append(one)
+            notes += more
         table = pd.concat(tables, ignore_index=True)
     table["attack"] = table["label"].map({"bonafide": "-", "spoof": "unknown"})
     table["speaker"] = "unknown"
-    return table, []
+    return table, notes
 
 
 def read_faces(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:

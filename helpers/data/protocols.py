@@ -3,19 +3,19 @@ folders of ASVspoof hold enrolment recordings that belong to no trial."""
 
 from __future__ import annotations
 
-import csv
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from helpers.data.csv_file import first_line, read_csv_file
 from helpers.data.errors import DataError
 from helpers.data.layouts import SPLIT_FOLDERS, protocols_ending, require_root
 from helpers.data.manifest import SPLITS, Entry
-from helpers.data.tree import subfolders
+from helpers.data.tree import is_folder, subfolders
 
 COLUMNS = ["utterance", "path", "label", "attack", "speaker", "split", "dataset"]
 AUDIO = {".flac", ".wav", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
@@ -24,6 +24,7 @@ LABEL_WORDS = {
     "real": "bonafide", "genuine": "bonafide", "human": "bonafide", "natural": "bonafide",
     "spoof": "spoof", "spoofed": "spoof", "fake": "spoof", "synthetic": "spoof", "deepfake": "spoof",
 }  # fmt: skip
+WHOLE = re.compile(r"\.0+$")  # the label 1.0 is the label 1
 
 
 def files_by_name(folder: Path, endings: Iterable[str] = AUDIO) -> dict[str, str]:
@@ -53,7 +54,7 @@ def read_asvspoof_protocols(root: Path, ending: str = "_cm_protocols") -> pd.Dat
             raise DataError(f"{folder} has no protocol for {split} (a name like ASVspoof2019.LA.cm.{split}.trl.txt)")
         parts.append(_read_trials(found[0]).assign(split=split))
     table = pd.concat(parts, ignore_index=True)
-    _refuse_twice(table["utterance"], folder.name)
+    refuse_twice(table["utterance"], folder.name)
     if (table["environment"] == "-").all():
         return table.drop(columns="environment")
     return table.assign(replay=table["attack"])
@@ -91,7 +92,7 @@ def _read_trials(path: Path) -> pd.DataFrame:
     table["label"] = table["label"].str.lower()
     wrong = (table["label"] == "bonafide") != (table["attack"] == "-")
     if wrong.any():
-        first = wrong.idxmax()
+        first = first_line(wrong)
         raise DataError(
             f"{path.name}, line {first}: label {table['label'][first]} with attack {table['attack'][first]!r}; "
             "bona fide speech has the attack - and a spoof has a name"
@@ -158,12 +159,7 @@ def read_protocol_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
     """
     root = require_root(folder, entry)
     name = str(entry.options.get("protocol", "protocol.csv"))
-    try:
-        table = pd.read_csv(root / name, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{name} cannot be read ({error}): save it as CSV in UTF-8, with a line of headings") from None
-    table.columns = [str(column).strip() for column in table.columns]
-    table = table.rename(columns={given: ours for ours, given in entry.options.get("columns", {}).items()})
+    table = _renamed(read_csv_file(root / name), entry.options.get("columns", {}), name)
     for column in ("path", "label"):
         if column not in table:
             raise DataError(
@@ -173,37 +169,59 @@ def read_protocol_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
     if table.empty:
         raise DataError(f"{name} has a heading but no lines")
     table["label"] = labels_in_words(table["label"], entry.options.get("labels", {}), name)
+    if (table["path"] == "").any():
+        raise DataError(f"{name}, line {first_line(table['path'] == '')}: the path is empty")
     if "utterance" not in table:
         table["utterance"] = [os.path.splitext(path)[0].replace("\\", "/") for path in table["path"]]
-    _refuse_twice(table["utterance"], name)
+    refuse_twice(table["utterance"], name)
     table = fill_attack_and_speaker(table)
     table["path"] = _present(root, table["path"])
+    refuse_twice(table.loc[table["path"] != "", "path"], name)
     if "split" in table:
-        table["split"] = _splits_in_words(table["split"], name)
-    return table, []
+        table["split"] = splits_in_words(table["split"], name)
+    return table.reset_index(drop=True), []
+
+
+def _renamed(table: pd.DataFrame, columns: dict[str, str], name: str) -> pd.DataFrame:
+    """`columns` says our name -> theirs; a column that had our name gives way."""
+    for ours, given in columns.items():
+        if given not in table:
+            raise DataError(f"{name} has no column {given!r}, which `columns` in the options calls {ours}")
+    renamed = {ours: table[given] for ours, given in columns.items()}
+    return table.drop(columns=list(columns.values())).assign(**renamed)
 
 
 def _present(root: Path, paths: pd.Series) -> list[str]:
-    """Absolute paths, "" where no file is; each folder is listed once (a look-up a file is slow over a mount)."""
+    """Absolute paths, "" where no file is; each folder is listed once (a look-up a file is slow over a mount).
+
+    A Mac may write ü in a file's name as u and two dots: both spellings are tried.
+    """
     inside: dict[str, set[str]] = {}
     found = []
     for path in paths:
-        full = os.path.normpath(os.path.join(root, path.strip().replace("\\", "/")))
-        folder, name = os.path.split(full)
-        if folder not in inside:
-            inside[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        found.append(full if name in inside[folder] else "")
+        spellings = dict.fromkeys([path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))])
+        fulls = [os.path.normpath(os.path.join(root, spelt.replace("\\", "/"))) for spelt in spellings]
+        for folder in {os.path.dirname(full) for full in fulls} - inside.keys():
+            inside[folder] = _file_names(folder)
+        found.append(next((full for full in fulls if os.path.basename(full) in inside[os.path.dirname(full)]), ""))
     return found
 
 
-def labels_in_words(labels: pd.Series, own: dict[Any, str], name: str) -> pd.Series:
-    """real, fake, genuine, … -> bonafide | spoof; DataError names the first line with an unknown word."""
-    words = {**LABEL_WORDS, **{str(key).lower(): str(value) for key, value in own.items()}}
-    found = labels.astype(str).str.strip().str.lower().map(words)
+def _file_names(folder: str) -> set[str]:
+    if not os.path.isdir(folder):
+        return set()
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries if not is_folder(entry)}
+
+
+def labels_in_words(labels: pd.Series, own: dict[str, str], name: str) -> pd.Series:
+    """real, fake, genuine, … -> bonafide | spoof; DataError names the first line (the index) with an unknown word."""
+    words = {**LABEL_WORDS, **{WHOLE.sub("", key.lower()): value for key, value in own.items()}}
+    found = labels.str.lower().str.replace(WHOLE, "", regex=True).map(words)
     if found.isna().any():
-        first = int(found.isna().to_numpy().argmax())
+        line = first_line(found.isna())
         raise DataError(
-            f"{name}, line {first + 2}: label {labels.iloc[first]!r} is neither bonafide nor spoof; "
+            f"{name}, line {line}: label {labels[line]!r} is neither bonafide nor spoof; "
             'numbers mean different things in different data: say `labels: {"1": bonafide, "0": spoof}` in the options'
         )
     wrong = set(found) - {"bonafide", "spoof"}
@@ -222,15 +240,16 @@ def fill_attack_and_speaker(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _splits_in_words(splits: pd.Series, name: str) -> pd.Series:
-    found = splits.str.strip().str.lower().map(SPLIT_FOLDERS)
+def splits_in_words(splits: pd.Series, name: str) -> pd.Series:
+    """training, Test, … -> train | dev | eval; DataError names the first line (the index) with an unknown word."""
+    found = splits.str.lower().map(SPLIT_FOLDERS)
     if found.isna().any():
-        first = int(found.isna().to_numpy().argmax())
-        raise DataError(f"{name}, line {first + 2}: split {splits.iloc[first]!r} is none of train, dev, eval")
+        line = first_line(found.isna())
+        raise DataError(f"{name}, line {line}: split {splits[line]!r} is none of train, dev, eval")
     return found
 
 
-def _refuse_twice(utterances: pd.Series, name: str) -> None:
+def refuse_twice(utterances: pd.Series, name: str) -> None:
     twice = utterances[utterances.duplicated()]
     if len(twice):
         raise DataError(f"{name} names {twice.iloc[0]!r} more than once ({len(twice)} such lines): names must differ")

@@ -13,6 +13,13 @@ from helpers.data.errors import DataError
 from helpers.data.manifest import SPLITS
 
 FRACTIONS = (0.7, 0.1, 0.2)  # train, dev, eval
+# scheme -> the column whose values stay whole
+GROUPED_BY = {
+    "recording": "recording",
+    "folder": "group",
+    "source_speaker": "source_speaker",
+    "speaker_disjoint": "speaker",  # where speech is not converted from one speaker to another
+}
 
 
 def random_split(table: pd.DataFrame, seed: int = 0) -> pd.Series:
@@ -94,27 +101,25 @@ def speaker_disjoint_split(source: pd.Series, target: pd.Series, label: pd.Serie
 
 
 def add_split(table: pd.DataFrame, scheme: str, seed: int = 0) -> tuple[pd.DataFrame, list[str]]:
-    """Table with `split` and `split_scheme`, and notes. Grouped schemes read the columns recording or group,
-    source_speaker, target_speaker."""
+    """Table with `split` and `split_scheme`, and notes. Grouped schemes read the columns recording, group,
+    speaker, or source_speaker and target_speaker."""
     table = table.copy()
     notes: list[str] = []
     if scheme == "random":
         table["split"] = random_split(table, seed)
         notes.append("split at random by file: clips of one speaker or recording may stand on both sides")
-    elif scheme in ("recording", "folder", "source_speaker"):
-        column = {"recording": "recording", "folder": "group", "source_speaker": "source_speaker"}[scheme]
-        if column not in table:
-            raise DataError(f"split: {scheme} needs to know each clip's {column}, which these data do not tell")
-        table["split"] = group_split(table, table[column], seed)
-        notes.append(f"split by {column.replace('_', ' ')}: whole ones stay together")
-    elif scheme == "speaker_disjoint":
-        if "source_speaker" not in table or "target_speaker" not in table:
-            raise DataError("split: speaker_disjoint needs source and target speakers, which these data do not tell")
+    elif scheme == "speaker_disjoint" and "source_speaker" in table:
         split = speaker_disjoint_split(table["source_speaker"], table["target_speaker"], table["label"], seed)
         table["split"] = split
         dropped = int((split == "").sum())
         table = table[split != ""].reset_index(drop=True)
         notes.append(f"split by disjoint speakers: {dropped:,} clips with source and target in two sets left out")
+    elif scheme in GROUPED_BY:
+        column = GROUPED_BY[scheme]
+        if column not in table or column == "speaker" and (table[column] == "unknown").any():
+            raise DataError(f"split: {scheme} needs to know each clip's {column}, which these data do not tell")
+        table["split"] = group_split(table, table[column], seed)
+        notes.append(f"split by {column.replace('_', ' ')}: whole ones stay together")
     else:
         raise DataError(f"there is no split scheme {scheme!r}: random, folder, recording, speaker_disjoint")
     table["split_scheme"] = scheme
