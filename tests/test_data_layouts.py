@@ -563,7 +563,7 @@ def test_mistakes_in_a_feature_table_are_shown_with_their_line(tmp_path, manifes
 
 
 def test_an_empty_feature_table_is_named(tmp_path, manifest):
-    for content, sentence in ((b"", "cannot be read"), (b"a;LABEL\n0,5;REAL\n", "decimals need a point")):
+    for content, sentence in ((b"", "cannot be read"), (b"a,LABEL\n", "no lines"), (b"a;LABEL\n0,5;REAL\n", "decimals need a point")):
         touch(tmp_path / "in" / "DATASET-balanced.csv", content)
         with pytest.raises(DataError, match=sentence):
             open_dataset("mine", manifest=manifest(mine=FEATURES))

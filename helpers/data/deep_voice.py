@@ -63,6 +63,8 @@ def read_features_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
     label_column = str(entry.options.get("label_column", "LABEL"))
     if label_column not in table:
         raise DataError(f"{name} has no column {label_column!r} (it has {', '.join(table.columns[:8])} …)")
+    if table.empty:
+        raise DataError(f"{name} has a heading but no lines")
     labels = labels_in_words(table.pop(label_column), entry.options.get("labels", {}), name)
     column = str(entry.options.get("recording_column", ""))
     if column and column not in table:
