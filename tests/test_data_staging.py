@@ -241,6 +241,26 @@ def test_two_at_once_stage_once(tmp_path):
     assert content(tmp_path / "data" / "mine") == content(tmp_path / "tree")
 
 
+def test_file_system_without_locks_is_staged_on(tmp_path, archive, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="no file locks on this system at all")
+
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert content(stage(Source("zip", archive), entry(), tmp_path / "data")) == content(tmp_path / "tree")
+
+
+def test_what_a_teacher_staged_is_used_where_students_may_not_write(tmp_path, archive, monkeypatch):
+    root = stage(Source("zip", archive), entry(), tmp_path / "data")
+
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(staging_module, "open", refuse, raising=False)  # to root no folder is read-only
+    assert stage(Source("zip", archive), entry(), tmp_path / "data") == root
+
+
 # ---------------------------------------------------------------- the way back, and the benchmark
 
 

@@ -42,6 +42,8 @@ def stage(source: Source, entry: Entry, folder: Path) -> Path:
     if source.path is None:
         raise SourceError(f"{entry.name} is not here yet: download it first")
     target = folder / entry.name
+    if _is_staged(target, source.path, entry):  # perhaps by somebody else, where we may not write, not even a lock
+        return target
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder / f"{entry.name}.lock"):
         if _is_staged(target, source.path, entry):
@@ -200,16 +202,28 @@ def disk_errors(name: str, doing: str = "staged", then: str = "the next call beg
 
 
 @contextlib.contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Two notebooks may stage the same data at once: the second waits and finds it done. A kill frees the lock."""
+def only_one(path: Path, waiting: str = "") -> Iterator[bool]:
+    """Two notebooks may make the same thing at once: the second says `waiting`, waits and finds it done.
+
+    True with the lock, which ends with its process, killed or not; False where the system or the file system knows
+    no such lock: one process at a time there.
+    """
     try:
         import fcntl
-    except ImportError:  # Windows: no lock, one process at a time
-        yield
+    except ImportError:  # Windows
+        yield False
         return
     with open(path, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        locked = True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                print(waiting, flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            locked = False
+        yield locked
 
 
 def _remove(path: Path) -> None:

@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 
 from helpers.data import BadAudio, read_audio
+from helpers.data.staging import only_one
 from helpers.environment import cpu_threads, where_am_i
 from helpers.features.cache import CODE, SCHEMA, Cache, cache_folder, open_cache, shard_path, table_digest
 from helpers.features.computation import compute, fit_length
@@ -65,7 +66,9 @@ def build_cache(
         max_rejected = _accepted(folder.parent, digest)
     if not (folder / "index.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder) as alone:
+        waiting = f"another process is filling {folder.name}: waiting for it"
+        # Without a lock both fill: the shards are the same, and renamed whole.
+        with only_one(folder / ".lock", waiting) as alone:
             if not (folder / "index.json").is_file():
                 _check_plan(folder / "build.json", plan)
                 _fill(table.reset_index(drop=True), setting, folder, workers, max_rejected, name, plan)
@@ -250,29 +253,6 @@ def _check_rejected(rejected: pd.DataFrame, n_clips: int, max_rejected: float, f
             f"{len(rejected)} of {n_clips} clips cannot be used, more than max_rejected = {max_rejected:.2%}. {examples}. "
             f"All so far are in {folder / 'rejected.csv'}: mend or remove them, or raise max_rejected"
         )
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Wait while another process fills this folder; True with the lock, which ends with its process, killed or not.
-
-    Where the system or the file system knows no such lock, both fill: the shards are the same, and renamed whole.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield False
-        return
-    with open(folder / ".lock", "w") as file:
-        locked = True
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"another process is filling {folder.name}: waiting for it", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
-            locked = False
-        yield locked
 
 
 @contextlib.contextmanager
