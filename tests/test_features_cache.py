@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 import soundfile
 import torch
 
-from helpers.data import read_audio
+from helpers.data import BadAudio, read_audio
 from helpers.features import (
     FEATURES,
     FeatureSetting,
@@ -30,6 +31,7 @@ from helpers.features import (
     fit_length,
     get_setting,
     open_cache,
+    shards,
 )
 
 PROJECT = Path(__file__).parents[1]
@@ -39,12 +41,12 @@ SLOW_BUILD = """
 import sys, time
 from pathlib import Path
 import pandas as pd
-from helpers.features import FeatureSetting, build_cache, filling
-read = filling.read_audio
+from helpers.features import FeatureSetting, build_cache, shards
+read = shards.read_audio
 def slowly(*arguments):
     time.sleep(0.03)
     return read(*arguments)
-filling.read_audio = slowly
+shards.read_audio = slowly
 table = pd.read_csv(sys.argv[1])
 build_cache(table, FeatureSetting("logmel", seconds=0.5, n_bands=32), Path(sys.argv[2]), workers=1)
 """
@@ -216,6 +218,44 @@ def test_too_many_bad_files_stop_the_build_in_words_and_can_be_allowed(tmp_path:
         build_cache(rows.head(0), SMALL, tmp_path / "none")
     with pytest.raises(ValueError, match="none of the 1 clips"):
         build_cache(rows.iloc[[2]], SMALL, tmp_path / "bad", max_rejected=1.0)
+
+
+def test_clips_that_could_not_be_read_for_a_moment_are_read_by_the_next_call(
+    table: pd.DataFrame, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(path: str, *_: object) -> np.ndarray:
+        raise BadAudio(f"{path} is not there")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "read_audio", gone)
+        with pytest.raises(ValueError, match="of 70 clips cannot be used"):
+            build_cache(table, SMALL, tmp_path / "cache")
+    assert files(build_cache(table, SMALL, tmp_path / "cache").folder) == files(whole)
+
+
+def test_a_mended_file_is_taken_into_a_cache_that_was_finished_without_it(tmp_path: Path) -> None:
+    """Of equal size, as a file beyond the 4,096 whose sizes are looked at may also be: the folder is the same."""
+    rows = make_table(tmp_path / "clips", 40)
+    mended = {row: Path(rows["path"][row]).read_bytes() for row in (3, 20)}
+    for row in mended:
+        Path(rows["path"][row]).write_bytes(bytes(len(mended[row])))
+    cache = build_cache(rows, SMALL, tmp_path / "cache", max_rejected=0.1)
+    first = cache.read(range(38))
+    Path(rows["path"][20]).write_bytes(mended[20])
+    cache = build_cache(rows, SMALL, tmp_path / "cache")
+    assert cache.rejected["utterance"].tolist() == ["U_0003"]
+    wave = fit_length(read_audio(rows["path"][20]), SMALL.n_samples)
+    expected = compute(torch.from_numpy(wave)[None], SMALL)[0].half().numpy()
+    np.testing.assert_allclose(cache.read([19])[0], expected, atol=0.02)
+    np.testing.assert_array_equal(np.delete(cache.read(range(39)), 19, axis=0), first)
+
+
+def test_a_folder_removed_and_built_again_is_read_anew(table: pd.DataFrame, tmp_path: Path) -> None:
+    """In one process, as in a notebook: the map of the removed shard gives rows of other clips."""
+    build_cache(table.head(4), SMALL, tmp_path / "cache").read([0])
+    shutil.rmtree(tmp_path / "cache")
+    again = build_cache(table[4:8], SMALL, tmp_path / "cache")
+    np.testing.assert_array_equal(again.read(range(4)), np.load(tmp_path / "cache" / "shard-00000.npy"))
 
 
 def test_what_was_allowed_for_one_feature_is_allowed_for_the_next(tmp_path: Path) -> None:

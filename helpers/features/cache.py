@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,14 @@ WORDS = ("utterance", "path", "label", "attack", "speaker", "split", "dataset")
 SIZES_LOOKED_AT = 4096  # files, evenly spread: on a mounted drive each costs a question over the network
 
 
+class Shard(NamedTuple):
+    """A file of rows, and what tells it from another one that later bears its name."""
+
+    path: str
+    inode: int
+    mtime_ns: int
+
+
 @dataclass
 class Cache:
     """Features of `table`, row for row. Made by build_cache or open_cache."""
@@ -30,7 +39,7 @@ class Cache:
     table: pd.DataFrame  # the clips that were kept, in the order of the rows
     rejected: pd.DataFrame  # utterance, path, label, split, reason
     shape: tuple[int, ...]  # of one clip
-    shards: Sequence[np.ndarray | Path] = field(
+    shards: Sequence[np.ndarray | Shard] = field(
         repr=False
     )  # arrays, or files that are mapped when first read
     starts: np.ndarray = field(repr=False)  # (shards,) number of each shard's first row
@@ -50,15 +59,15 @@ class Cache:
         for shard in np.unique(shards):
             here = shards == shard
             source = self.shards[shard]
-            values = _mapped(str(source)) if isinstance(source, Path) else source
+            values = _mapped(source) if isinstance(source, Shard) else source
             rows[here] = values[indices[here] - self.starts[shard]]
         return rows
 
 
 @lru_cache(maxsize=256)
-def _mapped(path: str) -> np.ndarray:
-    """Opened once a process and kept: the map holds no memory of its own. Keyed by name, which holds the hash."""
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+def _mapped(shard: Shard) -> np.ndarray:
+    """Opened once a process and kept: the map holds no memory of its own."""
+    return np.load(shard.path, mmap_mode="r", allow_pickle=False)
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -84,15 +93,16 @@ def table_digest(table: pd.DataFrame) -> str:
     for row in (
         np.unique(np.linspace(0, max(len(paths) - 1, 0), SIZES_LOOKED_AT).astype(int)) if paths else []
     ):
-        total.update(f"{_size(paths[row])},".encode())
+        status = _status(paths[row])
+        total.update(f"{status.st_size if status else -1},".encode())
     return total.hexdigest()[:32]
 
 
-def _size(path: str) -> int:
+def _status(path: str) -> os.stat_result | None:
     try:
-        return os.stat(path).st_size
+        return os.stat(path)
     except OSError:
-        return -1
+        return None
 
 
 def cache_digest(table: pd.DataFrame, setting: FeatureSetting) -> str:
@@ -121,16 +131,18 @@ def open_cache(folder: str | Path) -> Cache:
             f"{folder} was written by other code (schema {index.get('schema')}): remove it and run 03_cache"
         )
     ends = np.cumsum(index["rows"], dtype=np.int64)
-    paths = [shard_path(folder, number) for number in range(len(index["bytes"]))]
-    for path, n_bytes in zip(paths, index["bytes"], strict=True):
-        if _size(str(path)) != n_bytes:
-            raise ValueError(
-                f"{path} has {_size(str(path))} bytes, not {n_bytes}: remove {folder} and run 03_cache"
-            )
+    shards = []
+    for number, n_bytes in enumerate(index["bytes"]):
+        path = shard_path(folder, number)
+        status = _status(str(path))
+        if status is None or status.st_size != n_bytes:
+            has = "is not there" if status is None else f"has {status.st_size} bytes, not {n_bytes}"
+            raise ValueError(f"{path} {has}: remove {folder} and run 03_cache")
+        shards.append(Shard(str(path), status.st_ino, status.st_mtime_ns))
     words = dict.fromkeys(WORDS, str)
     table = pd.read_csv(folder / "utterances.csv", dtype=words, keep_default_na=False, na_values={})
     rejected = pd.read_csv(folder / "rejected.csv", dtype=str, keep_default_na=False)
     if len(table) != ends[-1]:
         raise ValueError(f"{folder} has {ends[-1]} rows but names {len(table)}: remove it and run 03_cache")
     setting = FeatureSetting.from_dict(index["setting"])
-    return Cache(folder, setting, table, rejected, tuple(index["shape"]), paths, ends - index["rows"])
+    return Cache(folder, setting, table, rejected, tuple(index["shape"]), shards, ends - index["rows"])
