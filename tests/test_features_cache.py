@@ -33,6 +33,7 @@ from helpers.features import (
     open_cache,
     shards,
 )
+from helpers.features.cache import _below_their_folder, table_digest
 
 PROJECT = Path(__file__).parents[1]
 SMALL = FeatureSetting("logmel", seconds=0.5, n_bands=32)
@@ -161,6 +162,32 @@ def test_the_name_follows_the_files_and_not_the_folder_they_lie_in(tmp_path: Pat
     assert names[0] == names[1]
     soundfile.write(there["path"][1], np.full(9000, 0.1), 16000)
     assert cache_folder(tmp_path, "toy", "logmel", there, SMALL) != names[0]
+
+
+ODD_PATHS = [
+    ["/no/a/x.wav", "/no/a/b/y.wav", "/no/a/b/z.wav"], ["/no/x.wav"], ["x.wav"], ["x.wav", "b/y.wav"],
+    ["/no/a//x.wav", "/no/./a/y.wav", "/no/a/../b/z.wav"], ["/x.wav", "/y.wav"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("paths", ODD_PATHS)
+def test_paths_are_told_from_the_folder_above_them_all(paths: list[str]) -> None:
+    above = os.path.commonpath([os.path.dirname(path) for path in paths])
+    assert _below_their_folder(paths) == [os.path.relpath(path, above or ".") for path in paths]
+
+
+def test_the_digest_of_a_table_stays_what_it_was_and_is_asked_for_once(
+    table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finished caches are found by it: it may not change with the code."""
+    rows = table.head(6).assign(path=[f"/no/such/{split}/{i}.wav" for i, split in enumerate(table["split"][:6])])
+    assert table_digest(rows) == "af052183bdf961a19a7f6358e5cce983"
+    seen: list[pd.DataFrame] = []
+    monkeypatch.setattr(filling, "table_digest", lambda rows: seen.append(rows) or "0")
+    monkeypatch.setattr("helpers.features.cache.table_digest", filling.table_digest)
+    monkeypatch.setenv("HELPERS_WORK", str(tmp_path))
+    build_cache(table.head(3), SMALL)
+    assert len(seen) == 1
 
 
 def test_without_a_folder_the_cache_lies_where_the_place_keeps_caches(

@@ -81,14 +81,12 @@ def table_digest(table: pd.DataFrame) -> str:
     by one of equal name and equal size is not noticed.
     """
     paths = table["path"].astype(str).tolist()
-    above = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
     total = hashlib.sha256()
     for column in WORDS:
-        values = (
-            [os.path.relpath(path, above or ".") for path in paths]
-            if column == "path"
-            else table.get(column, [])
-        )
+        if column == "path":
+            values = _below_their_folder(paths)
+        else:
+            values = table[column].tolist() if column in table else []
         total.update("\n".join([column, *map(str, values)]).encode())
     for row in (
         np.unique(np.linspace(0, max(len(paths) - 1, 0), SIZES_LOOKED_AT).astype(int)) if paths else []
@@ -98,6 +96,15 @@ def table_digest(table: pd.DataFrame) -> str:
     return total.hexdigest()[:32]
 
 
+def _below_their_folder(paths: list[str]) -> list[str]:
+    """Each path from the deepest folder that holds them all; `relpath`, which is slow, is asked once a folder."""
+    parts = [os.path.split(path) for path in paths]
+    folders = {folder for folder, _ in parts}
+    above = os.path.commonpath(folders) if folders else ""
+    below = {folder: os.path.relpath(folder or ".", above or ".") for folder in folders}
+    return [name if below[folder] == "." else below[folder] + os.sep + name for folder, name in parts]
+
+
 def _status(path: str) -> os.stat_result | None:
     try:
         return os.stat(path)
@@ -105,16 +112,16 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def cache_digest(table: pd.DataFrame, setting: FeatureSetting) -> str:
-    """Twelve figures that name setting, table and code version together."""
-    return digest([CODE, setting.to_dict(), table_digest(table)], 12)
+def folder_name(dataset: str, name: str, seen: str, setting: FeatureSetting) -> str:
+    """`<dataset>-<name>-<hash12>`, the hash over setting, code version and the table's digest."""
+    return f"{dataset}-{name}-{digest([CODE, setting.to_dict(), seen], 12)}"
 
 
 def cache_folder(
     cache_dir: Path, dataset: str, name: str, table: pd.DataFrame, setting: FeatureSetting
 ) -> Path:
-    """`<cache_dir>/<dataset>-<name>-<hash12>`, the hash over setting and table."""
-    return Path(cache_dir) / f"{dataset}-{name}-{cache_digest(table, setting)}"
+    """Where build_cache keeps this feature of this table."""
+    return Path(cache_dir) / folder_name(dataset, name, table_digest(table), setting)
 
 
 def open_cache(folder: str | Path) -> Cache:

@@ -19,7 +19,7 @@ import torch
 
 from helpers.data.staging import only_one
 from helpers.environment import cpu_threads, where_am_i
-from helpers.features.cache import CODE, SCHEMA, Cache, cache_folder, open_cache, shard_path, table_digest
+from helpers.features.cache import CODE, SCHEMA, Cache, folder_name, open_cache, shard_path, table_digest
 from helpers.features.progress import Progress
 from helpers.features.settings import FeatureSetting, setting_name
 from helpers.features.shards import can_be_read, fill_shard, read_shard_record, write_json, write_table
@@ -49,12 +49,11 @@ def build_cache(
     """
     if len(table) == 0:
         raise ValueError("the utterance table is empty: there is nothing to cache")
-    name = setting_name(setting)
+    name, digest = setting_name(setting), table_digest(table)
     if folder is None:
         datasets = "+".join(dict.fromkeys(table["dataset"])) if "dataset" in table else "data"
-        folder = cache_folder(where_am_i().folders.cache, datasets, name, table, setting)
+        folder = where_am_i().folders.cache / folder_name(datasets, name, digest, setting)
     folder = Path(folder)
-    digest = table_digest(table)
     plan = {"schema": SCHEMA, "code": CODE, "setting": setting.to_dict(), "table": digest}
     if max_rejected is None:
         max_rejected = _accepted(folder.parent, digest)
