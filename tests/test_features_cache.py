@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import shutil
@@ -11,7 +12,9 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -20,7 +23,7 @@ import pytest
 import soundfile
 import torch
 
-from helpers.data import BadAudio, read_audio
+from helpers.data import BadAudio, StagingError, read_audio
 from helpers.features import (
     FEATURES,
     FeatureSetting,
@@ -33,7 +36,7 @@ from helpers.features import (
     open_cache,
     shards,
 )
-from helpers.features.cache import _below_their_folder, table_digest
+from helpers.features.cache import _below_their_folder, _mapped, table_digest
 
 PROJECT = Path(__file__).parents[1]
 SMALL = FeatureSetting("logmel", seconds=0.5, n_bands=32)
@@ -395,6 +398,39 @@ def test_a_shard_cut_short_by_a_full_disk_is_noticed(table: pd.DataFrame, tmp_pa
     shard.write_bytes(shard.read_bytes()[:-100])
     with pytest.raises(ValueError, match=r"shard-00001.npy has \d+ bytes, not"):
         open_cache(cache.folder)
+
+
+def test_room_is_checked_before_anything_is_computed(
+    table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
+    with pytest.raises(StagingError, match="the logmel cache needs 143 kB at .* where 100 kB are free"):
+        build_cache(table, SMALL, tmp_path / "cache")  # 70 clips of 32 x 32 numbers of two bytes
+    assert not list((tmp_path / "cache").glob("shard-*"))
+
+
+def test_a_disk_that_fills_up_is_said_and_the_next_call_goes_on(
+    table: pd.DataFrame, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        if len(list((tmp_path / "cache").glob("shard-*.npy"))) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StagingError, match="filled up while the logmel cache was filled: .* next call goes on"):
+            build_cache(table, SMALL, tmp_path / "cache", workers=1)
+    assert files(build_cache(table, SMALL, tmp_path / "cache").folder) == files(whole)
+
+
+def test_a_cache_of_400_shards_maps_each_once(table: pd.DataFrame, whole: Path) -> None:
+    cache = open_cache(whole)
+    many = replace(cache, table=pd.DataFrame({"row": range(400)}), starts=np.arange(400))
+    many.shards = [cache.shards[0]._replace(inode=number) for number in range(400)]
+    before = _mapped.cache_info().misses
+    for _ in range(2):
+        many.read(range(400))
+    assert _mapped.cache_info().misses == before + 400
 
 
 def test_two_processes_building_one_cache_make_each_shard_once(

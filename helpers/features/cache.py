@@ -20,6 +20,7 @@ SCHEMA = 1
 CODE = 1  # raise it when a change of code changes the values of a feature: older caches are then left aside
 WORDS = ("utterance", "path", "label", "attack", "speaker", "split", "dataset")
 SIZES_LOOKED_AT = 4096  # files, evenly spread: on a mounted drive each costs a question over the network
+MAPPED = 512  # shards, 262,000 clips: each keeps a file open, of which a process may have 1,024 as a rule
 
 
 class Shard(NamedTuple):
@@ -64,7 +65,7 @@ class Cache:
         return rows
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=MAPPED)
 def _mapped(shard: Shard) -> np.ndarray:
     """Opened once a process and kept: the map holds no memory of its own."""
     return np.load(shard.path, mmap_mode="r", allow_pickle=False)

@@ -7,6 +7,7 @@ loses at most the shards that it was working on.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from helpers.data.staging import only_one
+from helpers.data.staging import check_room, disk_errors, only_one
 from helpers.environment import cpu_threads, where_am_i
 from helpers.features.cache import CODE, SCHEMA, Cache, folder_name, open_cache, shard_path, table_digest
+from helpers.features.computation import feature_shape
 from helpers.features.progress import Progress
 from helpers.features.settings import FeatureSetting, setting_name
 from helpers.features.shards import can_be_read, fill_shard, read_shard_record, write_json, write_table
@@ -67,7 +69,8 @@ def build_cache(
         folder.mkdir(parents=True, exist_ok=True)
         waiting = f"another process is filling {folder.name}: waiting for it"
         # Without a lock both fill: the shards are the same, and renamed whole.
-        with only_one(folder / ".lock", waiting) as alone:
+        full = disk_errors(f"the {name} cache", "filled", "the next call goes on")
+        with full, only_one(folder / ".lock", waiting) as alone:
             if not index.is_file():
                 _check_plan(folder / "build.json", plan)
                 _fill(table.reset_index(drop=True), setting, folder, workers, max_rejected, name, plan)
@@ -146,6 +149,8 @@ def _fill(
     ]
     if records:
         print(f"{name:<20}{len(records)} of {len(bounds)} shards are there already")
+    absent = sum(end - start for number, (start, end) in enumerate(bounds) if found[number] is None)
+    check_room(folder, absent * 2 * math.prod(feature_shape(setting)), f"the {name} cache")  # float16: 2 bytes
     progress = Progress(name, len(bounds), sum(bounds[i][1] - bounds[i][0] for i in records), len(table))
     with _one_thread_each(), contextlib.closing(_parallel(workers)(tasks)) as results:
         for number, record in results:
