@@ -108,6 +108,19 @@ def test_link_is_refused(tmp_path):
         stage(Source("zip", tmp_path / "bad.zip"), entry(), tmp_path / "data")
 
 
+def test_names_as_windows_and_macs_write_them(tmp_path):
+    names = ["real\\", "real\\a.txt", "fake/", "fake/bXXse.txt"]
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as packed:
+        for name in names:
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            packed.writestr(info, "" if name.endswith(("\\", "/")) else "text")
+    raw = (tmp_path / "odd.zip").read_bytes()  # a Mac writes UTF-8 and does not set the flag for it
+    (tmp_path / "odd.zip").write_bytes(raw.replace(b"bXXse", "böse".encode()))
+    root = stage(Source("zip", tmp_path / "odd.zip"), entry(), tmp_path / "data")
+    assert content(root) == {"real/a.txt": b"text", "fake/böse.txt": b"text"}
+
+
 def test_zip_cut_in_the_middle_is_refused(tmp_path, archive):
     archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
     with pytest.raises(StagingError, match="cut off or not a zip"):

@@ -79,7 +79,7 @@ def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
         raise StagingError(
             f"{archive.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
         )
-    _unpack(copy if copied else archive, [info.filename for info in members], part)
+    _unpack(copy if copied else archive, members, part)
     mark = {**facts, "sha256": sha256, "files": len(members), "unpacked_bytes": unpacked, "options": _choice(entry)}
     # Written before the rename: folder and mark appear in one step.
     (part / MARK).write_text(json.dumps(mark, indent=1), encoding="utf-8")
@@ -116,9 +116,12 @@ def _members(archive: Path, entry: Entry) -> list[zipfile.ZipInfo]:
     """The files to unpack, all names checked before the first byte is written."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            infos = [info for info in opened.infolist() if not info.is_dir()]
+            infos = opened.infolist()
     except (zipfile.BadZipFile, EOFError):
         raise StagingError(f"{archive.name} is cut off or not a zip: download or copy it again") from None
+    for info in infos:
+        info.filename = _file_name(info)
+    infos = [info for info in infos if not info.filename.endswith("/")]  # folders
     for info in infos:
         refuse_unsafe(info, archive.name)
     wanted = tuple(name.lower() for name in _choice(entry))
@@ -127,6 +130,15 @@ def _members(archive: Path, entry: Entry) -> list[zipfile.ZipInfo]:
     if not infos:
         raise StagingError(f"{archive.name} is an empty zip")
     return infos
+
+
+def _file_name(info: zipfile.ZipInfo) -> str:
+    """With / between folders, though Windows programs write \\; and in UTF-8, though a Mac does not say so."""
+    name = info.filename
+    if not info.flag_bits & 0x800:  # read as cp437, in which text in UTF-8 is gibberish
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
 
 
 def _is_wanted(name: str, wanted: tuple[str, ...]) -> bool:
@@ -143,16 +155,16 @@ def refuse_unsafe(info: zipfile.ZipInfo, archive: str) -> None:
         raise StagingError(f"{archive} holds {info.filename!r}, a link: pack the files themselves")
 
 
-def _unpack(archive: Path, names: list[str], part: Path) -> None:
+def _unpack(archive: Path, members: list[zipfile.ZipInfo], part: Path) -> None:
     made = set()
     try:
         with zipfile.ZipFile(archive) as opened:
-            for name in names:
-                path = part / name.replace("\\", "/")
+            for info in members:
+                path = part / info.filename
                 if path.parent not in made:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     made.add(path.parent)
-                with opened.open(name) as packed, open(path, "wb") as plain:
+                with opened.open(info) as packed, open(path, "wb") as plain:
                     shutil.copyfileobj(packed, plain, 2**20)
     except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise StagingError(f"{archive.name} is damaged ({error}): download or copy it again") from None
