@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -148,6 +150,95 @@ def test_chunks_around_the_samples_do_not_count(tmp_path):
     path.write_bytes((content[:36] + tag + content[36:])[:20_000])
     with pytest.raises(BadAudio, match="cut off: 0.62 s of 1.00 s"):
         read_audio(path)
+
+
+@pytest.mark.parametrize(("form", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS")])
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+def test_an_ogg_that_breaks_off_within_a_page_is_refused(tmp_path, form, subtype, share):
+    path = tmp_path / "cut.ogg"
+    soundfile.write(path, clip(seconds=8.0, rate=48_000), 48_000, format=form, subtype=subtype)
+    assert len(read_audio(path)) == pytest.approx(8 * RATE, abs=700)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(BadAudio, match="cut.ogg is cut off within a page"):
+        read_audio(path)
+
+
+def test_an_ogg_without_the_mark_of_its_end_is_read(tmp_path):
+    """As Telegram writes them on Android: whole pages, none marked as the last."""
+    path = tmp_path / "voice.ogg"
+    soundfile.write(path, clip(seconds=8.0, rate=48_000), 48_000, format="OGG", subtype="OPUS")
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rfind(b"OggS")])
+    assert len(read_audio(path)) > 6 * RATE
+
+
+def write_mp3(path, seconds, told=True, rate=44_100, mode="VARIABLE"):
+    """Half almost silent, so that a variable rate varies; without its first frame it does not tell its length."""
+    wave = clip(seconds=seconds, rate=rate)
+    wave[len(wave) // 2 :] *= 0.001
+    soundfile.write(path, wave, rate, format="MP3", bitrate_mode=mode, compression_level=0.6)
+    content = path.read_bytes()
+    if not told:
+        assert b"Xing" in content[:60] or b"Info" in content[:60]
+        path.write_bytes(content[content.index(content[:2], 100) :])
+    return path
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 20.0])
+def test_whole_mp3_is_read(tmp_path, rate, seconds):
+    constant = write_mp3(tmp_path / "a.mp3", seconds, False, rate, "CONSTANT")
+    for path in (constant, write_mp3(tmp_path / "b.mp3", seconds, True, rate)):
+        assert len(read_audio(path)) == pytest.approx(seconds * RATE, abs=3_500)
+
+
+def test_mp3_of_which_less_can_be_read_than_it_holds_or_tells_is_refused(tmp_path):
+    path = write_mp3(tmp_path / "guessed.mp3", 30.0, told=False)
+    with pytest.raises(BadAudio, match=r"guessed.mp3 .* does not tell its length: \d+\.\d+ s of 30\.\d+ s can be read"):
+        read_audio(path)
+    path = write_mp3(tmp_path / "cut.mp3", 20.0)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(BadAudio, match=r"cut.mp3 is cut off, .*: \d\.\d+ s of 20\.\d+ s can be read"):
+        read_audio(path)
+
+
+def test_mp3_within_a_wav_is_read_and_refused_when_cut_off(tmp_path):
+    path = tmp_path / "mp3.wav"
+    frames = write_mp3(tmp_path / "a.mp3", 5.0, mode="CONSTANT").read_bytes()
+    form = struct.pack("<HHIIHHH", 0x55, 1, 44_100, 20_000, 1, 0, 12) + struct.pack("<HIHHH", 1, 0, 522, 1, 0)
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"fact" + struct.pack("<II", 4, 5 * 44_100 + 2_000)
+    chunks += b"data" + struct.pack("<I", len(frames)) + frames
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    assert len(read_audio(path)) == pytest.approx(5 * RATE, abs=2_500)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(BadAudio, match="mp3.wav is cut off"):
+        read_audio(path)
+
+
+def test_flac_from_a_pipe_is_refused_in_words(tmp_path):
+    path = write_clip(tmp_path / "piped.flac")
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the number of samples, 36 bits: 0 where it was not known
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    for look in (read_audio, audio_duration):
+        with pytest.raises(BadAudio, match="piped.flac does not say how long it is, .*: convert it once, to WAV or FLAC"):
+            look(path)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "mp3"])
+def test_of_a_long_recording_only_what_is_wanted_is_read_and_is_the_same(tmp_path, ending):
+    path = tmp_path / f"long.{ending}"
+    soundfile.write(path, clip(seconds=70.0, rate=22_050), 22_050)
+    start = read_audio(path, RATE, 3 * RATE)
+    assert len(start) == 63 * RATE
+    np.testing.assert_array_equal(start[: 3 * RATE], read_audio(path)[: 3 * RATE])
+    np.testing.assert_array_equal(read_audio(path, RATE, 10 * RATE), read_audio(path))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * 0.95)])
+    with pytest.raises(BadAudio, match="is cut off"):
+        read_audio(path, RATE, 3 * RATE)
 
 
 def test_resampling_is_reported(tmp_path):

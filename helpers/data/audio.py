@@ -9,24 +9,29 @@ import numpy as np
 import soundfile
 import soxr
 
-from helpers.data.containers import seconds_promised
+from helpers.data.containers import ends_within_a_page, mp3_seconds, seconds_promised
 from helpers.data.errors import BadAudio
 
 SAMPLE_RATE = 16_000  # Hz, everywhere in the suite
 SHORTEST = 0.1  # seconds
 RATES = (4_000, 768_000)  # Hz; what lies outside is a header that lies, and resampling it would fill the memory
 SILENT = 1e-4  # peak, -80 dBFS
+MARGIN = 60  # seconds read beyond those asked for: what is not longer is judged as a whole
+ENDLESS = 1e8  # seconds, three years: a header that was written before the length was known
+MP3_SHARE, MP3_SECONDS = 0.97, 0.3  # decoders leave out the silence that encoders put at both ends, up to 4 frames
 COUNTED = ("FLAC", "WAV", "WAVEX", "RF64", "AIFF", "AU")  # formats whose header says how many samples follow
 
 
-def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE, n_samples: int | None = None) -> np.ndarray:
     """The whole file -> float32 (samples,), channels averaged, resampled by soxr where its rate differs.
 
+    Who wants the first `n_samples` alone gets more: these and a minute, or all where there is less. The rest of a long
+    recording is not read, but its end must be there.
     Raises BadAudio with one sentence where it cannot be read, is cut off, empty, silent, shorter than 0.1 s, claims an
     impossible sample rate, or holds NaN or infinity.
     """
     name = os.path.basename(path)
-    wave, own_rate = _decode(path, name)
+    wave, own_rate = _decode(path, name, None if n_samples is None else n_samples / sample_rate + MARGIN)
     check_rate(name, own_rate)
     n_channels = wave.shape[1]
     wave = wave[:, 0] if n_channels == 1 else wave.mean(axis=1)
@@ -42,20 +47,64 @@ def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     return np.ascontiguousarray(wave, dtype=np.float32)
 
 
-def _decode(path: str | Path, name: str) -> tuple[np.ndarray, int]:
-    """-> float32 (samples, channels), rate."""
+def _decode(path: str | Path, name: str, seconds: float | None) -> tuple[np.ndarray, int]:
+    """-> float32 (samples, channels), all of them or those of the first `seconds`; rate."""
     try:
         with soundfile.SoundFile(os.fspath(path)) as opened:
-            promised = opened.frames
-            wave = opened.read(dtype="float32", always_2d=True)
-            own_rate, counted = opened.samplerate, opened.format in COUNTED
+            promised, own_rate = opened.frames, opened.samplerate
+            _check_known(name, promised / own_rate)
+            wanted = promised if seconds is None else min(promised, int(seconds * own_rate))
+            wave = opened.read(wanted, dtype="float32", always_2d=True)
+            n_read = len(wave)
+            if n_read == wanted < promised:
+                _check_end(opened, path, name)
+                n_read = promised
+            form, subtype = opened.format, opened.subtype
+    except BadAudio:
+        raise
     except (soundfile.LibsndfileError, RuntimeError, MemoryError, ValueError) as error:
         raise BadAudio(_why(path, name, error)) from None
     if len(wave) == 0:
         raise BadAudio(f"{name} holds no samples")
-    if counted:
-        check_whole(path, name, len(wave) / own_rate, promised / own_rate)
+    if form in COUNTED:
+        # A lossy stream within a WAV is counted with the silence that its encoder put at both ends.
+        counted = n_read if subtype.startswith("MPEG") else promised
+        check_whole(path, name, n_read / own_rate, counted / own_rate)
+    elif form == "OGG" and ends_within_a_page(path):
+        raise BadAudio(f"{name} is cut off within a page: {n_read / own_rate:.2f} s can be read")
+    elif form == "MP3":
+        _check_mp3(path, name, n_read / own_rate)
     return wave, own_rate
+
+
+def _check_known(name: str, seconds: float) -> None:
+    """BadAudio where the header does not know how many samples follow."""
+    if seconds > ENDLESS:
+        raise BadAudio(f"{name} does not say how long it is, as if written into a pipe: convert it once, to WAV or FLAC")
+
+
+def _check_end(opened: soundfile.SoundFile, path: str | Path, name: str) -> None:
+    """BadAudio where the end of a recording, which nobody is going to read, is not there."""
+    end = opened.frames - 1
+    if opened.format == "MP3":  # whose length may be a guess
+        end = min(end, int(MP3_SHARE * mp3_seconds(path) * opened.samplerate))
+    try:
+        opened.seek(end)
+        found = len(opened.read(1)) == 1
+    except soundfile.LibsndfileError:
+        found = False
+    if not found:
+        raise BadAudio(f"{name} is cut off: its end, at {end / opened.samplerate:.0f} s, cannot be read")
+
+
+def _check_mp3(path: str | Path, name: str, seconds: float) -> None:
+    """BadAudio where clearly less was read than the file holds or tells."""
+    promised = mp3_seconds(path)
+    if seconds < MP3_SHARE * promised and promised - seconds > MP3_SECONDS:
+        raise BadAudio(
+            f"{name} is cut off, or does not tell its length: {seconds:.2f} s of {promised:.2f} s can be read; "
+            "get it again, or convert it once, to WAV or FLAC"
+        )
 
 
 def check_rate(name: str, rate: int) -> None:
@@ -66,6 +115,7 @@ def check_rate(name: str, rate: int) -> None:
 
 def check_whole(path: str | Path, name: str, seconds: float, opened_as: float) -> None:
     """BadAudio where less could be read than the file promised, to libsndfile (`opened_as`) or in its own header."""
+    _check_known(name, opened_as)
     promised = max(opened_as, seconds_promised(path, seconds))
     if seconds < promised:
         raise BadAudio(f"{name} is cut off: {seconds:.2f} s of {promised:.2f} s can be read")
@@ -87,6 +137,7 @@ def audio_facts(path: str | Path) -> dict[str, float | int | str]:
         info = soundfile.info(os.fspath(path))
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise BadAudio(_why(path, name, error)) from None
+    _check_known(name, info.frames / info.samplerate)
     return {
         "duration_s": info.frames / info.samplerate,
         "sample_rate": info.samplerate,

@@ -46,7 +46,8 @@ def fill_shard(
         waves, readable = [], []
         for row in range(start, min(start + CLIPS_AT_ONCE, len(paths))):
             try:
-                waves.append(fit_length(read_audio(paths[row], setting.sample_rate), setting.n_samples))
+                wave = read_audio(paths[row], setting.sample_rate, setting.n_samples)
+                waves.append(fit_length(wave, setting.n_samples))
                 readable.append(row)
             except BadAudio as error:
                 rejected.append({"row": row, "reason": str(error)})
@@ -69,7 +70,7 @@ def fill_shard(
 
 def can_be_read(path: str, setting: FeatureSetting) -> bool:
     try:
-        read_audio(path, setting.sample_rate)
+        read_audio(path, setting.sample_rate, setting.n_samples)
     except BadAudio:
         return False
     return True
