@@ -205,9 +205,9 @@ def test_mp3_of_which_less_can_be_read_than_it_holds_or_tells_is_refused(tmp_pat
 
 def test_mp3_within_a_wav_is_read_and_refused_when_cut_off(tmp_path):
     path = tmp_path / "mp3.wav"
-    frames = write_mp3(tmp_path / "a.mp3", 5.0, mode="CONSTANT").read_bytes()
+    frames = write_mp3(tmp_path / "a.mp3", 5.0, False, mode="CONSTANT").read_bytes()
     form = struct.pack("<HHIIHHH", 0x55, 1, 44_100, 20_000, 1, 0, 12) + struct.pack("<HIHHH", 1, 0, 522, 1, 0)
-    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"fact" + struct.pack("<II", 4, 5 * 44_100 + 2_000)
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"fact" + struct.pack("<II", 4, 5 * 44_100)
     chunks += b"data" + struct.pack("<I", len(frames)) + frames
     path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
     assert len(read_audio(path)) == pytest.approx(5 * RATE, abs=2_500)
