@@ -149,6 +149,22 @@ def test_from_nothing_to_the_table_by_name(service, tmp_path, monkeypatch, capsy
     # A second notebook finds the staged archive and asks nobody.
     open_dataset("la", place=where_am_i(root=tmp_path))
     assert len(service.asked) == 1
+    # Nor does a third one, after the archive was deleted to save its space.
+    (where_am_i(root=tmp_path).folders.downloads / "asvpoof-2019-dataset.zip").unlink()
+    again = open_dataset("la", place=where_am_i(root=tmp_path))
+    assert len(service.asked) == 1 and again.root == opened.root
+    assert again.table.equals(opened.table) and again.fingerprint == opened.fingerprint
+
+
+def test_own_zip_that_is_gone_is_told_from_its_unpacked_files(tmp_path):
+    archive = zipped(asvspoof(tmp_path / "tree"), tmp_path / "mine.zip")
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(f"mine:\n title: LA\n source: zip\n path: {archive}\n layout: asvspoof\n")
+    place = where_am_i({"HELPERS_WORK": str(tmp_path / "work")}, tmp_path)
+    root = open_dataset("mine", place=place, manifest=manifest).root
+    archive.unlink()
+    with pytest.raises(SourceError, match=f"mine.zip is gone, its unpacked files are in {root}: give that as `path`"):
+        open_dataset("mine", place=place, manifest=manifest)
 
 
 def test_broken_transfer_goes_on_where_it_stopped(service, tmp_path, capsys):

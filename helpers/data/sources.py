@@ -1,4 +1,4 @@
-"""Where a data set can be had from here: the user's own path, a Kaggle input, Drive, an earlier download."""
+"""Where a data set can be had from here: the user's own path, a Kaggle input, Drive, an earlier download or staging."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from helpers.data.errors import SourceError
 from helpers.data.layouts import find_root, marker_in_words
 from helpers.data.manifest import Entry
+from helpers.data.staging import staged_mark
 
 if TYPE_CHECKING:
     from helpers.environment import Place
@@ -46,8 +47,11 @@ def find_source(entry: Entry, place: Place, source: str = "", quiet: bool = Fals
 def _search(entry: Entry, place: Place, tried: list[str]) -> Source | None:
     own = entry.local_path()
     if own is not None:
+        folder = place.folders.data.absolute() / entry.name
+        if not own.exists() and staged_mark(folder, entry).get("archive") == own.name:
+            raise SourceError(f"{entry.name}: {own} is gone, its unpacked files are in {folder}: give that as `path`")
         return _named(entry, str(own), tried)
-    for search in (_kaggle_input, _drive, _downloaded):
+    for search in (_kaggle_input, _drive, _downloaded, _staged):
         found = search(entry, place, tried)
         if found is not None:
             return found
@@ -137,6 +141,14 @@ def _downloaded(entry: Entry, place: Place, tried: list[str]) -> Source | None:
     tried.append(f"{folder} (earlier downloads)")
     archives = _archives(folder, entry)
     return Source("zip", archives[0], tried) if archives else None
+
+
+def _staged(entry: Entry, place: Place, tried: list[str]) -> Source | None:
+    """Unpacked earlier from such an archive, which was deleted since to save its space."""
+    folder = place.folders.data.absolute() / entry.name
+    tried.append(f"{folder} (staged before)")
+    there = staged_mark(folder, entry).get("archive") in _archive_names(entry)
+    return Source("folder", folder, tried) if there else None
 
 
 def _in_words(found: Source, entry: Entry) -> str:

@@ -19,11 +19,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers.data.errors import SourceError, StagingError
 from helpers.data.manifest import Entry
-from helpers.data.sources import Source
+
+if TYPE_CHECKING:
+    from helpers.data.sources import Source
 
 BLOCK = 16 * 2**20  # bytes
 MARK = ".staged.json"
@@ -101,15 +103,20 @@ def _facts(archive: Path) -> dict[str, Any]:
 
 def _is_staged(target: Path, archive: Path, entry: Entry) -> bool:
     """A complete folder made from this very archive. A known checksum outweighs the file's time."""
+    mark = staged_mark(target, entry)
+    if mark.get("bytes") != archive.stat().st_size:
+        return False
+    return bool(entry.sha256) or mark.get("mtime_ns") == archive.stat().st_mtime_ns
+
+
+def staged_mark(target: Path, entry: Entry) -> dict[str, Any]:
+    """What a complete folder says of the archive that it was made from; {} where it is not what the entry wants."""
     try:
         mark = json.loads((target / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    if mark.get("options") != _choice(entry) or mark.get("bytes") != archive.stat().st_size:
-        return False
-    if entry.sha256:
-        return mark.get("sha256") == entry.sha256
-    return mark.get("mtime_ns") == archive.stat().st_mtime_ns
+        return {}
+    wanted = mark.get("options") == _choice(entry) and mark.get("sha256") == (entry.sha256 or mark.get("sha256"))
+    return mark if wanted else {}
 
 
 def _members(archive: Path, entry: Entry) -> list[zipfile.ZipInfo]:
