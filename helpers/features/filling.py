@@ -62,7 +62,7 @@ def build_cache(
     index = folder / "index.json"
     if index.is_file():
         _check_plan(index, plan)
-        if _any_mended(open_cache(folder), table, setting):
+        if _any_mended(folder, table, setting):
             with contextlib.suppress(OSError):  # where we may not write, the cache stays as it is
                 index.unlink()
     if not index.is_file():
@@ -83,10 +83,11 @@ def build_cache(
     return cache
 
 
-def _any_mended(cache: Cache, table: pd.DataFrame, setting: FeatureSetting) -> bool:
+def _any_mended(folder: Path, table: pd.DataFrame, setting: FeatureSetting) -> bool:
     """Whether a clip that the finished cache rejected can be read by now; only files newer than it are read."""
-    built = (cache.folder / "index.json").stat().st_mtime_ns
-    paths = table["path"][table["utterance"].isin(cache.rejected["utterance"])]
+    built = (folder / "index.json").stat().st_mtime_ns
+    rejected = pd.read_csv(folder / "rejected.csv", dtype=str, keep_default_na=False)
+    paths = table["path"][table["utterance"].isin(rejected["utterance"])]
     return any(_changed_ns(path) > built and can_be_read(path, setting) for path in paths.astype(str))
 
 
