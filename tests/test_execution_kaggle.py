@@ -207,7 +207,44 @@ def test_a_refused_training_is_left_out_and_pushed_again_by_the_next_command(pro
     assert statuses == ["pulled", "refused", "pulled", "pulled"], "one refusal kept the others from running"
     sources = stand_in.named("SaveKernel")[-1]["kernelDataSources"]
     assert not any("tiny-big-" in one and "s1" not in one for one in sources), sources
-    assert campaign(project, jobs, tmp_path).run(max_seconds=60) is True
+    second = campaign(project, jobs, tmp_path)
+    assert second.table()[2][1] == "refused" and "owner/name" in second.table()[2][5], "a look at it forgot the refusal"
+    second.try_again()
+    assert second.run(max_seconds=60) is True
+
+
+def test_what_failed_is_tried_again_by_a_new_kernel_and_compared_anew(project, jobs, stand_in, tmp_path, monkeypatch):
+    whole = stand_in.execute
+    stand_in.execute = lambda body: {} if "tiny-big-s1" in body["slug"] else whole(body)
+    assert campaign(project, jobs, tmp_path).run(max_seconds=60) is False
+    n_first, [comparison] = len(stand_in.named("SaveKernel")), (tmp_path / "runs").glob("90_compare-*/metrics.json")
+    write_json(comparison, {"complete": True, "code": "x", "headline": "without a training"})
+    stand_in.execute = whole
+    second = campaign(project, jobs, tmp_path)
+    monkeypatch.setattr(kaggle_cli, "build", lambda arguments: second)
+    assert kaggle_cli.main(["run"]) == 0
+    training, compare = stand_in.named("SaveKernel")[n_first:]
+    assert "tiny-big-s1" in training["slug"] and training["slug"].endswith("-2")
+    assert compare["slug"].endswith("-2") and training["slug"] in compare["kernelDataSources"]
+    assert compare["slug"][:-2] not in compare["kernelDataSources"] and "headline" not in comparison.read_text()
+    assert training["slug"][:-2] not in compare["kernelDataSources"], "attached a kernel that left nothing"
+    assert kaggle_cli.main(["run"]) == 0 and len(stand_in.named("SaveKernel")) == n_first + 2
+
+
+def test_a_training_that_breaks_at_the_same_place_is_not_pushed_a_third_time(project, jobs, stand_in, tmp_path):
+    whole = stand_in.execute
+
+    def breaks_in_its_second_epoch(body):
+        files = whole(body)
+        for name in [name for name in files if "10_train" in name and name.endswith("metrics.json")]:
+            files[name.replace("metrics.json", "last.pt")] = files.pop(name)
+            files[name.replace("metrics.json", "history.csv")] = b"epoch\n1\n"
+        return files
+
+    stand_in.execute = breaks_in_its_second_epoch
+    assert campaign(project, jobs, tmp_path).run(max_seconds=60) is False
+    trained = [body["slug"] for body in stand_in.named("SaveKernel") if "tiny-big" in body["slug"]]
+    assert len(trained) == 4 and sum(slug.endswith("-2") for slug in trained) == 2
 
 
 def test_one_command_at_a_time_works_on_a_prefix(project, jobs, stand_in, tmp_path, monkeypatch, capsys):

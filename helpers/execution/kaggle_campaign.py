@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from helpers.execution.folders import adopt
+from helpers.execution.folders import adopt, put_aside
 from helpers.execution.kaggle_pack import (
     ACCELERATOR,
     Kernel,
@@ -58,10 +58,7 @@ class Campaign:
         for kernel in self.kernels:
             slug = slug_of(kernel, self.prefix, self.code)
             first = {"stage": kernel.stage, "status": "", "parts": [slug], "message": ""}
-            record = self.state["kernels"].setdefault(slug, first)
-            if record["status"] == REFUSED:  # by an earlier command: the user may have mended the cause
-                record["status"], record["message"] = "", ""
-            self.records[kernel.stage] = record
+            self.records[kernel.stage] = self.state["kernels"].setdefault(slug, first)
 
     def save(self) -> None:
         """Write the state by rename."""
@@ -70,6 +67,30 @@ class Campaign:
     def reference(self, kernel: Kernel) -> str:
         """owner/slug of the kernel's newest part."""
         return f"{self.owner}/{self.records[kernel.stage]['parts'][-1]}"
+
+    def try_again(self) -> None:
+        """Make due once more what an earlier command saw refused or failed, and a comparison made without it.
+
+        The user may have mended the cause. A kernel that has run gets a new name: the old one stays ended.
+        """
+        again: set[str] = set()
+        for kernel in self.kernels:
+            record = self.records[kernel.stage]
+            outdated = record["status"] == PULLED and not again.isdisjoint(kernel.after)
+            if record["status"] not in (FAILED, REFUSED) and not outdated:
+                continue
+            if record["status"] != REFUSED:
+                self._next_part(kernel)
+            for job in kernel.jobs if outdated else ():
+                if job.folder.is_dir():
+                    put_aside(job.folder)
+            record["status"], record["message"] = "", ""
+            again.add(kernel.stage)
+        self.save()
+
+    def _next_part(self, kernel: Kernel) -> None:
+        parts = self.records[kernel.stage]["parts"]
+        parts.append(slug_of(kernel, self.prefix, self.code, len(parts) + 1))
 
     def push_project(self) -> None:
         """Bring the project's data set to this state of the code, and wait until Kaggle has unpacked it."""
@@ -114,9 +135,10 @@ class Campaign:
             record["status"] = PUSHED
             self.save()
             return
-        there = [self.records[stage] for stage in kernel.after if self.records[stage]["status"] != REFUSED]
-        sources = [f"{self.owner}/{slug}" for before in there for slug in before["parts"]]
-        sources += [f"{self.owner}/{slug}" for slug in record["parts"][:-1]]
+        slugs = [slug for stage in kernel.after for slug in self.records[stage]["parts"]]
+        if not any(job.notebook.reads_runs for job in kernel.jobs):  # a comparison never goes on from an earlier one
+            slugs += record["parts"][:-1]
+        sources = [f"{self.owner}/{slug}" for slug in slugs if self._left_runs(slug)]
         datasets = [self.project_reference, *self.datasets]
         folder = self.folder / reference.split("/")[1]
         pack_kernel(kernel, folder, reference, datasets, sources, self.internet)
@@ -137,6 +159,10 @@ class Campaign:
         self.save()
         self.say(f"pushed {reference} version {version}")
 
+    def _left_runs(self, slug: str) -> bool:
+        """A kernel that was refused or broke before its first run has nothing to attach."""
+        return any(self.folder.glob(f"output/{slug}/runs/*/params.json"))
+
     def look(self, kernel: Kernel) -> KernelState:
         """Ask after a pushed kernel; when it has ended, pull its run folders."""
         record, reference = self.records[kernel.stage], self.reference(kernel)
@@ -145,15 +171,17 @@ class Campaign:
             return state
         folder = self.folder / "output" / reference.split("/")[1]
         self.service.pull(reference, folder)
+        before = {job.name: epochs_done(job.folder) for job in kernel.jobs}
         taken = import_runs(folder / "runs", self.runs_dir)
         for job in kernel.jobs:
             job.folder = adopt(job.folder, job.name, job.notebook.stem, job.parameters, since=0)
         unfinished = [job for job in kernel.jobs if not read_metrics(job.folder).get("complete")]
-        goes_on = [job for job in unfinished if read_metrics(job.folder) or (job.folder / "last.pt").is_file()]
+        # Paused, or cut off further on than before: what breaks at the same place is neither.
+        goes_on = [job for job in unfinished if read_metrics(job.folder) or epochs_done(job.folder) > before[job.name]]
         record["message"] = state.message or ", ".join(f"{job.label} is not complete" for job in unfinished)
         if unfinished and goes_on and taken and len(record["parts"]) < MAX_PARTS:
             # A session's end or max_minutes: another kernel takes up what this one saved.
-            record["parts"].append(f"{record['parts'][0][:47]}-{len(record['parts']) + 1}")
+            self._next_part(kernel)
             record["status"] = ""
             self.say(f"{kernel.stage}: saved before its end, goes on as {record['parts'][-1]}")
         else:

@@ -93,6 +93,8 @@ def main(argv: list[str]) -> int:
         alone = Lock(campaign.folder, "campaign")  # held as long as this name lives
         if not alone.take():
             raise ValueError(f"another command works on the kernels named {arguments.prefix}-…: wait for it, or choose --prefix")
+        if arguments.action in ("push", "run"):
+            campaign.try_again()
         if arguments.action == "run":
             complete = campaign.run()
             print(aligned(campaign.table()))
