@@ -1,9 +1,13 @@
 """The page: sentences for hostile input, nothing shared between callers, and the whole of it in a headless browser."""
 
+import os
 import re
 import shutil
+import signal
+import socket
 import threading
 from html.parser import HTMLParser
+from pathlib import Path
 
 import demo_toys as toys
 import numpy as np
@@ -121,6 +125,58 @@ def test_the_page_asks_nothing_of_the_network_and_stays_local():
     assert page.launch_options["server_name"] == "127.0.0.1" and page.launch_options["share"] is False
     assert page.launch_options["max_file_size"]
     assert not page.analytics_enabled
+
+
+def test_examples_outlive_the_uploads(monkeypatch):
+    pytest.importorskip("gradio")
+    from gradio.route_utils import delete_files_created_by_app
+
+    from helpers.demo import examples
+    from helpers.demo.page import build_page
+
+    files = sorted(toys.toy_audio().glob("*eval*.wav"))[:2]
+    shown = [examples.Example(str(file), file.stem, "", "") for file in files]
+    monkeypatch.setattr(examples, "find_examples", lambda run: shown)
+    delete_files_created_by_app(build_page(str(toys.toy_run().folder)), None)
+    assert {path.name for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*.wav")} == {file.name for file in files}
+
+
+def test_nothing_to_judge_is_nothing_to_break(tmp_path):
+    pytest.importorskip("gradio")
+    from helpers.demo.page import build_page
+
+    run = str(toys.toy_run().folder)
+    judge = next(one.fn for one in build_page(run, examples=False).fns.values() if one.name == "judge")
+    soundfile.write(tmp_path / "voice.wav", toys.voice(2), 16_000)
+    soundfile.write(tmp_path / "tone.wav", 0.3 * np.sin(np.arange(48_000) / 4), 16_000)
+    assert [judge(str(tmp_path / name), run)[1]["visible"] for name in ("voice.wav", "tone.wav")] == [True, False]
+
+
+@pytest.mark.parametrize("port, says", [("0", "between 1 and 65535"), ("-1", "between"), ("70000", "between"), ("taken", "cannot be used")])
+def test_a_port_that_cannot_be_had_is_refused_before_anything_is_loaded(port, says, monkeypatch, capsys):
+    from helpers.demo import page
+
+    monkeypatch.setattr(page, "build_page", lambda run: pytest.fail("the page was built"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert page.main(["--port", str(taken.getsockname()[1]) if port == "taken" else port]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_page_that_is_ended_from_outside_takes_its_uploads_with_it(name, monkeypatch):
+    from helpers.demo import page
+
+    number = getattr(signal, name)
+    before = {one: signal.signal(one, signal.SIG_DFL) for one in (signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(number, lambda *_: None)  # this very process is to live on where the page does not ask
+    monkeypatch.setattr(page, "build_page", lambda run: signal.raise_signal(number))
+    try:
+        with pytest.raises(SystemExit) as ended:  # by which atexit removes them
+            page.main([])
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert ended.value.code == 143
 
 
 @pytest.fixture

@@ -141,6 +141,8 @@ def _whole(path: str | Path) -> np.ndarray:
 
 def _card(verdict: Verdict, example: Example | None) -> str:
     kind = {BONAFIDE: "bonafide", UNSURE: "unsure", SPOOF: "spoof"}[verdict.answer]
+    if any(caveat.voids for caveat in verdict.caveats):
+        kind += " ad-void"  # no verdict that the page could offer to break
     head, _, rest = verdict.sentence.partition(". ")
     truth = f'<p class="ad-truth">{html.escape(example.truth)}</p>' if example else ""
     return (

@@ -7,6 +7,8 @@ import atexit
 import inspect
 import os
 import shutil
+import signal
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -85,6 +87,8 @@ def _voice(gr: Any, answers: Any, runs: dict[str, Any], examples: list[Any], emp
                     [[example.path] for example in examples], [audio], label="Examples, from easy to hard",
                     example_labels=[example.label for example in examples],
                 )  # fmt: skip
+                # Their copies are no uploads: delete_cache spares only the files that a component keeps.
+                audio.keep_in_cache.update(str(path) for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*") if path.is_file())
             choices = [(_run_label(one), folder) for folder, one in runs.items()]
             run = gr.Dropdown(choices, value=choices[0][1], label="Detector", elem_id="run", visible=len(choices) > 1)
             limits = gr.HTML(answers.limits(choices[0][1]), elem_classes="ad-wide")
@@ -98,7 +102,8 @@ def _voice(gr: Any, answers: Any, runs: dict[str, Any], examples: list[Any], emp
 
     def judge(path: str | None, chosen: str) -> tuple[Any, ...]:
         shown = answers.judge(path, chosen)
-        return shown, gr.update(visible=bool(path) and "ad-refused" not in shown), ""
+        judged = bool(path) and "ad-refused" not in shown and "ad-void" not in shown
+        return shown, gr.update(visible=judged), ""
 
     gr.on([audio.change, run.change], judge, [audio, run], [verdict, breaking, broken], show_progress="minimal", **private)
     run.change(lambda chosen: [answers.limits(chosen)] * 2, run, [limits, limits_below], show_progress="hidden", **private)
@@ -155,6 +160,24 @@ def _run_label(run: Any) -> str:
     return f"{metrics['model']} on {metrics['features']}, {metrics['dataset']}: dev EER {100 * metrics['metrics']['dev']['eer']:.1f} %{shipped}"
 
 
+def _check_port(port: int) -> None:
+    """ValueError for a port that cannot be had, in time: Gradio would say so only after the detector is loaded."""
+    if not 1 <= port <= 65535:
+        raise ValueError(f"--port lies between 1 and 65535, {port} does not")
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise ValueError(f"port {port} cannot be used ({error.strerror}): choose another, or leave --port out") from None
+
+
+def _end_in_order() -> None:
+    """Let SIGTERM and SIGHUP end the process as Ctrl-C does, so that the uploads go; under nohup the latter stays ignored."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: sys.exit(143))
+
+
 def main(argv: list[str] | None = None) -> int:
     """Serve the page on this machine until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m helpers demo", description=main.__doc__)
@@ -169,6 +192,9 @@ def main(argv: list[str] | None = None) -> int:
     # A clip is too little work for many threads: on busy cores they wait for each other longer than they compute.
     torch.set_num_threads(max(1, cpu_threads() // AT_ONCE))
     try:
+        if options.port is not None:
+            _check_port(options.port)
+        _end_in_order()
         page = build_page(options.run)
     except (ValueError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
