@@ -39,6 +39,17 @@ def nearest(name: str, known: list[str]) -> str:
     return f": did you mean {close[0]}?" if close else ""
 
 
+def bench(module: str, rest: list[str]) -> int:
+    """Run one of BENCHES; 2 and a sentence for what it cannot measure."""
+    from helpers.data.errors import DataError
+
+    try:
+        return int(importlib.import_module(module).main(rest) or 0)
+    except (ValueError, DataError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
 def dispatch(argv: list[str]) -> int:
     """Import the command's module and hand it the rest; 2 for an unknown command."""
     if not argv or argv[0] in ("-h", "--help", "help"):
@@ -49,7 +60,7 @@ def dispatch(argv: list[str]) -> int:
         if not rest or rest[0] not in BENCHES:
             print(f"bench {' | '.join(BENCHES)}", file=sys.stderr)
             return 2
-        module, function, rest = BENCHES[rest[0]], "main", rest[1:]
+        return bench(BENCHES[rest[0]], rest[1:])
     elif command in COMMANDS:
         module, function, _ = COMMANDS[command]
     else:

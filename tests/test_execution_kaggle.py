@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -260,6 +261,35 @@ def test_one_command_at_a_time_works_on_a_prefix(project, jobs, stand_in, tmp_pa
 def test_data_of_a_manifest_that_stays_here_are_refused():
     with pytest.raises(ValueError, match="mine stands in a manifest of your own.*data_manifest.yaml"):
         kaggle_cli.attached_data([SimpleNamespace(dataset="mine")], "")
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["--dataset", "my_folder"], "my_folder is audio of your own.*--attach"),
+        (["--dataset", "my_folder", "-p", "source", "clips"], "clips .-p source. is a path of this machine.*--attach"),
+        (["--notebooks", "12", "-p", "weights", "/home/me/w.pth"], "/home/me/w.pth .-p weights. is a path of this machine"),
+        (["--prefix", "../other"], "--prefix takes .* small letters"),
+        (["--prefix", "ADF"], "--prefix takes .* small letters"),
+        (["--poll", "-5"], "--poll lies between 1"),
+        (["--poll", "nan"], "--poll lies between 1"),
+    ],
+)
+def test_what_kaggle_could_not_run_is_refused_before_a_token_is_asked_for(monkeypatch, capsys, arguments, says):
+    monkeypatch.setattr(kaggle_cli, "Service", lambda: pytest.fail("asked for a token"))
+    assert kaggle_cli.main(["run", *arguments]) == 2
+    assert re.search(says, capsys.readouterr().err)
+
+
+def test_own_audio_on_kaggle_is_named_by_its_path_there():
+    own = SimpleNamespace(dataset="my_folder")
+    assert kaggle_cli.attached_data([own], "me/clips", "/kaggle/input/clips") == ["me/clips"]
+    kaggle_cli.refuse_paths_from_home({"source": "/kaggle/input/clips", "weights": "imagenet", "front_end": "facebook/wav2vec2-base"})
+
+
+def test_without_cards_each_training_has_a_kernel_of_its_own(jobs):
+    kernels = arrange(jobs, [], gpu=False)
+    assert [kernel.stage for kernel in kernels] == ["data", "tiny", "big", "tiny-s1", "big-s1", "compare"]
 
 
 def test_on_kaggle_a_fusion_waits_for_the_trainings_and_each_of_them_ends_in_time():

@@ -56,6 +56,12 @@ def test_every_row_and_profile_of_the_plan_fits_its_notebook(profile):
     assert len(set(folders)) == len(folders), "two rows of the plan end in one run folder"
 
 
+def test_in_full_every_image_network_starts_from_imagenet():
+    jobs = [job for job in expand(Request(everything=True, profile="full")) if job.row.model[:3] in ("res", "vgg")]
+    started = {job.row.id: job.parameters["weights"] for job in jobs if "weights" in job.parameters}
+    assert len(started) == 7 and set(started.values()) == {"imagenet"}, started
+
+
 @pytest.mark.parametrize(
     "models, wanted",
     [

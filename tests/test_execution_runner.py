@@ -14,6 +14,7 @@ import psutil
 import pytest
 from execution_toys import environment, helpers, make_project
 
+from helpers.__main__ import dispatch
 from helpers.execution import machine
 from helpers.execution.cli import add_choice, request_from
 from helpers.execution.folders import adopt, folder_of
@@ -88,6 +89,10 @@ def test_paths_are_those_of_the_user_and_not_of_the_notebooks_folder(project, tm
     parser = argparse.ArgumentParser()
     add_choice(parser)
     assert request_from(parser.parse_args(["-p", "source", "mine"])).parameters == {"source": str(tmp_path / "mine")}
+    (tmp_path / "w.pth").touch()
+    given = ["-p", "weights", "w.pth", "-p", "front_end", "facebook/wav2vec2-base", "-p", "detector", ""]
+    wanted = {"weights": str(tmp_path / "w.pth"), "front_end": "facebook/wav2vec2-base", "detector": ""}
+    assert request_from(parser.parse_args(given)).parameters == wanted
 
 
 def test_second_run_takes_seconds_and_starts_nothing(project, finished, monkeypatch):
@@ -129,7 +134,13 @@ def test_status_tells_finished_from_not_yet(project, finished, monkeypatch):
         (["--models", "tinny"], "did you mean tiny"),
         (["--profile", "smok"], "did you mean smoke"),
         (["--seeds", "0,a"], "whole numbers"),
+        (["--seeds", "²"], "whole numbers"),
+        (["--seeds", "0,1,2", "-p", "seed", "7"], "--seeds 0,1,2 and -p seed 7 contradict each other"),
+        (["--dataset", "a", "-p", "dataset", "b"], "--dataset a and -p dataset b contradict each other"),
+        (["-p", "seed", "-1"], "seed lies between 0 and"),
         (["--jobs", "-1"], "not negative"),
+        (["--timeout", "nan"], "--timeout is a number of minutes"),
+        (["--timeout", "inf"], "--timeout is a number of minutes"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_starts(project, tmp_path, arguments, says):
@@ -148,6 +159,17 @@ def test_prepare_injects_parameters_and_executes_nothing(project, tmp_path):
     assert len(injected) == 1 and "lr = 1e-05" in "".join(injected[0]["source"])
     assert not any(cell.get("outputs") for cell in made["cells"])
     assert not (tmp_path / "runs").exists()
+
+
+def test_prepare_into_a_file_is_refused(project):
+    done = helpers(project, "prepare", "--notebooks", "01", "--to", "requirements.txt", check=False)
+    assert done.returncode == 2 and done.stderr.startswith("not started: --to names a folder, requirements.txt cannot be one")
+
+
+@pytest.mark.parametrize("arguments", ["cache --dataset foo", "cache --features foo", "staging --files 0", "training --dataset foo"])
+def test_what_cannot_be_measured_is_a_sentence(arguments, capsys):
+    assert dispatch(["bench", *arguments.split()]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_seeds_profiles_and_jobs_side_by_side(project, finished, monkeypatch):

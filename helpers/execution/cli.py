@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,8 @@ from helpers.environment import PROJECT, where_am_i
 from helpers.execution import plan as plans
 from helpers.execution.jobs import Job, Request, expand, parse_assignments
 
+# Parameters that may name a file or folder: what is there is taken from where the user stands, other words stay.
+PATHS = ("source", "beside_source", "weights", "front_end", "published", "recording", "recordings", "detector")
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED, EXIT_PAUSED, EXIT_STOPPED = 0, 1, 2, 3, 130
 
 
@@ -30,8 +33,10 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 def request_from(arguments: argparse.Namespace) -> Request:
     """The Request behind parsed options."""
     parameters = dict(parse_assignments(arguments.p))
-    if parameters.get("source"):  # a notebook runs in its own folder
-        parameters["source"] = str(Path(parameters["source"]).expanduser().absolute())
+    for name in PATHS:  # a notebook runs in its own folder
+        path = Path(parameters.get(name, "")).expanduser()
+        if parameters.get(name) and (name == "source" or path.exists()):
+            parameters[name] = str(path.absolute())
     return Request(
         notebooks=arguments.notebooks,
         models=arguments.models,
@@ -66,6 +71,8 @@ def run(argv: list[str]) -> int:
     try:
         if arguments.jobs < 0 or arguments.timeout < 0:
             raise ValueError("--jobs and --timeout are not negative")
+        if not math.isfinite(arguments.timeout):
+            raise ValueError(f"--timeout is a number of minutes, {arguments.timeout} is none: write 0 for no limit")
         jobs = expand(request_from(arguments))
     except ValueError as error:
         return refused(error)
@@ -108,6 +115,10 @@ def prepare(argv: list[str]) -> int:
     except ValueError as error:
         return refused(error)
     folder = arguments.to or where_am_i().folders.data.parent / "prepared"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return refused(ValueError(f"--to names a folder, {folder} cannot be one ({error.strerror}): name another"))
     for job in jobs:
         print(prepare_one(job, folder))
     return EXIT_OK
@@ -117,7 +128,6 @@ def prepare_one(job: Job, folder: Path) -> Path:
     """The job's notebook with an injected-parameters cell, as papermill would run it."""
     from papermill import execute_notebook
 
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{job.label.replace(' ', '-')}.ipynb"
     execute_notebook(
         job.source, target, job.overrides, prepare_only=True, kernel_name="python3", progress_bar=False

@@ -188,6 +188,8 @@ class Expansion:
         self.used |= own.keys()
         checked |= check_overrides(declared, own, notebook.stem)
         parameters = full_parameters(declared, checked)
+        if not 0 <= parameters.get("seed", 0) < 2**32:
+            raise ParameterError(f"{notebook.stem}: seed lies between 0 and 4294967295, {parameters['seed']} does not")
         overrides = {name: value for name, value in checked.items() if value != declared[name].default}
         dataset, source = str(parameters.get("dataset", "")), str(parameters.get("source", ""))
         if (dataset, source) not in self.fingerprints:
@@ -203,12 +205,16 @@ class Expansion:
     def run(self) -> list[Job]:
         """All jobs, each after those it needs."""
         request = self.request
+        for name, option in (("seed", "seeds"), ("dataset", "dataset")):
+            own, given = str(request.parameters.get(name, "")), str(getattr(request, option))
+            if own and given and own != given:
+                raise ParameterError(f"--{option} {given} and -p {name} {own} contradict each other: give one of them")
         pairs = selected_rows(request)
         if not pairs:
             raise ValueError("no notebook to run: python -m helpers status lists them")
         seeds: list[int | None] = []
         for text in _split(request.seeds):
-            if not text.isdigit():
+            if not text.isdecimal():
                 raise ParameterError(f"--seeds takes whole numbers as in 0,1,2: {text!r} is none")
             seeds.append(int(text))
         for notebook, row in pairs:

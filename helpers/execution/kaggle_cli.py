@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from helpers.environment import where_am_i
 from helpers.execution.child import Lock
-from helpers.execution.cli import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, add_choice, refused, request_from
+from helpers.execution.cli import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, PATHS, add_choice, refused, request_from
 from helpers.execution.jobs import Job, expand
 from helpers.execution.kaggle_campaign import Campaign
 from helpers.execution.kaggle_pack import arrange
 from helpers.execution.kaggle_service import KaggleBusy, KaggleError, Service
 from helpers.execution.report import aligned
+
+KAGGLE_INPUT = "/kaggle/input/"  # where a kernel finds what is attached to it
+UPLOAD = f"upload it as a data set, name that with --attach owner/name, and give its path as {KAGGLE_INPUT}…"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,8 +48,16 @@ def runner_arguments(arguments: argparse.Namespace) -> list[str]:
     return passed
 
 
-def attached_data(jobs: list[Job], extra: str) -> list[str]:
-    """The Kaggle data sets of the chosen manifest entries, and those the user adds."""
+def refuse_paths_from_home(parameters: dict[str, Any]) -> None:
+    """ValueError for a file or folder that no kernel could see."""
+    for name in PATHS:
+        value = str(parameters.get(name, ""))
+        if Path(value).is_absolute() and not value.startswith(KAGGLE_INPUT):
+            raise ValueError(f"{value} (-p {name}) is a path of this machine, not of Kaggle: {UPLOAD}")
+
+
+def attached_data(jobs: list[Job], extra: str, source: str = "") -> list[str]:
+    """The Kaggle data sets of the chosen manifest entries, and those the user adds. `source` wins over an entry's path."""
     from helpers.data.manifest import MANIFEST, read_manifest
 
     found, travelling = [], read_manifest(MANIFEST).entries
@@ -54,6 +67,8 @@ def attached_data(jobs: list[Job], extra: str) -> list[str]:
         entry = travelling[name]
         if entry.source == "kaggle":
             found.append(entry.slug)
+        elif entry.source != "builtin" and not (source or entry.path).startswith(KAGGLE_INPUT):
+            raise ValueError(f"{name} is audio of your own, which Kaggle does not have: {UPLOAD} with -p source")
     return list(dict.fromkeys([*found, *(part.strip() for part in extra.split(",") if part.strip())]))
 
 
@@ -61,8 +76,14 @@ def build(arguments: argparse.Namespace) -> Campaign:
     """The campaign behind the options; ValueError or KaggleError says what is missing."""
     if not 10 <= arguments.session_minutes <= 720:
         raise ValueError("--session-minutes lies between 10 and 720")
+    if not 1 <= arguments.poll <= 3600:
+        raise ValueError("--poll lies between 1 and 3600 seconds")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", arguments.prefix):
+        raise ValueError(f"--prefix takes up to 40 small letters, digits and hyphens: {arguments.prefix!r} is not of them")
     request = request_from(arguments)
     jobs = expand(request)
+    refuse_paths_from_home(request.parameters)
+    datasets = attached_data(jobs, arguments.attach, request.parameters.get("source", ""))
     service = Service()
     place = where_am_i()
     assert request.runs_dir is not None
@@ -74,7 +95,7 @@ def build(arguments: argparse.Namespace) -> Campaign:
         request.runs_dir,
         arguments.owner or service.owner,
         arguments.prefix,
-        attached_data(jobs, arguments.attach),
+        datasets,
         arguments.internet,
         arguments.session_minutes,
         arguments.poll,

@@ -58,7 +58,7 @@ def pack_project(project: Path, folder: Path, reference: str) -> Path:
 
 
 def arrange(jobs: list[Job], arguments: list[str], gpu: bool, session_minutes: int = 690) -> list[Kernel]:
-    """Jobs as kernels: the data stages, the trainings two to a kernel (one a card), then what reads all runs.
+    """Jobs as kernels: the data stages, the trainings (two to a kernel, one a card; without cards one), then what reads all runs.
 
     A training is told to save and stop an hour before the session ends: what Kaggle cuts off is lost.
     """
@@ -66,6 +66,7 @@ def arrange(jobs: list[Job], arguments: list[str], gpu: bool, session_minutes: i
     training = [job for job in jobs if job.notebook.rows and not job.notebook.reads_runs]
     training.sort(key=lambda job: -job.notebook.minutes_gpu)
     reading = [job for job in jobs if job.notebook.reads_runs]
+    side_by_side = CARDS if gpu else 1
     kernels = []
     if data:
         kernels.append(Kernel("data", data, False, [], _choice(data) + arguments))
@@ -73,8 +74,8 @@ def arrange(jobs: list[Job], arguments: list[str], gpu: bool, session_minutes: i
     for job in training:
         by_seed.setdefault(job.parameters.get("seed"), []).append(job)
     for seed, group in by_seed.items():
-        for place in range(0, len(group), CARDS):
-            part = group[place : place + CARDS]
+        for place in range(0, len(group), side_by_side):
+            part = group[place : place + side_by_side]
             seeds = [] if seed is None else ["--seeds", str(seed)]
             own = _choice(part) + seeds + arguments + (["--jobs", str(len(part))] if gpu else [])
             if "max_minutes" not in arguments and any("max_minutes" in job.parameters for job in part):

@@ -90,7 +90,7 @@ PLAN: tuple[Notebook, ...] = (
             Row("resnet50_spectrogram", "resnet50", {"features": "spectrogram_picture"}),
             Row("resnet50_waveform", "resnet50", {"features": "waveform_picture"}),
         ),
-        profiles=TRAINING, device="gpu advised",
+        profiles={"smoke": SMOKE, "full": {**FULL, "weights": "imagenet"}}, device="gpu advised",
         core=True,
     ),
     Notebook(
