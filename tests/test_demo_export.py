@@ -32,6 +32,13 @@ def test_the_exported_network_equals_torch_and_is_used_until_the_weights_change(
     assert load_detector(folder).session is None
 
 
+@pytest.mark.parametrize("out", [".", "missing/model.onnx"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(out, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("helpers.demo.export.load_detector", lambda run: pytest.fail("the detector was loaded"))
+    assert main(["shipped", "--out", str(tmp_path / out)]) == 2
+    assert "--out names a file" in capsys.readouterr().err
+
+
 def test_a_classical_model_is_refused_in_words(tmp_path):
     run = toys.train(tmp_path / "audio", tmp_path / "runs", model="logistic_regression")
     detector = load_detector(run.folder)

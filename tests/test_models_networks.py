@@ -182,6 +182,11 @@ def test_network_learns_to_tell_a_lifted_band(name, options):
     assert scores[labels == 1].min() > scores[labels == 0].max()
 
 
+def test_lstm_pooling_refuses_columns_of_odd_length():
+    with pytest.raises(ValueError, match="33 maps x 3 rows in two"):
+        build_model("lcnn", (48, 64), pooling="lstm", widths=(8, 8, 8, 33))
+
+
 def test_a_loss_may_bring_its_own_last_layer():
     for name, shape in (("lcnn", (33, 40)), ("aasist", (7000,))):
         network = build_model(name, shape).eval()

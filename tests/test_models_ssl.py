@@ -56,6 +56,18 @@ def test_fine_tuning_leaves_out_no_layer(front_end, tmp_path):
     assert network(torch.randn(2, 4000)).shape == (2,)
 
 
+def test_a_front_end_stored_in_half_precision_is_used_in_full(front_end, tmp_path):
+    transformers.AutoModel.from_pretrained(front_end).half().save_pretrained(tmp_path)
+    network = build_model("ssl", (4000,), front_end=str(tmp_path)).eval()
+    assert network(torch.randn(2, 4000)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("n_layers", [-1, 4])
+def test_layers_that_a_front_end_does_not_have_are_refused(front_end, n_layers):
+    with pytest.raises(ValueError, match=f"has 3 transformer layers, not {n_layers}"):
+        build_model("ssl", (4000,), front_end=front_end, n_layers=n_layers)
+
+
 def test_missing_front_end_is_asked_for_in_words(monkeypatch):
     monkeypatch.setattr(self_supervised, "hub_is_near", lambda: False)
     with pytest.raises(ValueError, match="needs front_end"):

@@ -46,6 +46,16 @@ def test_missing_file_says_what_weights_may_be():
         build_model("resnet50", (64, 64), weights="/nowhere/resnet50.pth")
 
 
+@pytest.mark.parametrize("name", ["junk.pth", "empty.pth", "list.pth", "numbers.pth", "junk.safetensors"])
+def test_a_file_without_weights_is_refused_in_a_sentence(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes({"junk.pth": b"junk", "junk.safetensors": b"junk"}.get(name, b""))
+    if name in ("list.pth", "numbers.pth"):
+        torch.save({"list.pth": [1, 2], "numbers.pth": {"conv1.weight": 1}}[name], path)
+    with pytest.raises(ValueError, match=f"{name}.*state_dict"):
+        build_model("resnet50", (64, 64), weights=str(path))
+
+
 def test_without_internet_imagenet_is_refused_with_the_way_out(monkeypatch):
     monkeypatch.setattr(weights_module, "hub_is_near", lambda: False)
     monkeypatch.setattr(weights_module, "_cached_weights", lambda repository: None)

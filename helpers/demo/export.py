@@ -95,6 +95,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--ship", action="store_true", help="copy RUN, as small as it can be, to helpers/demo/shipped")
     options = parser.parse_args(argv)
     try:
+        if options.out and (options.out.is_dir() or not options.out.absolute().parent.is_dir()):
+            raise ValueError(f"--out names a file in a folder that is there, as in model.onnx: {options.out} is none")
         detector = load_detector(options.run)
         if options.ship:
             from helpers.demo.ship import ship

@@ -59,7 +59,8 @@ class Lcnn(Detector):
         size = widths[-1] * (rows // shrink)
         self.recurrent = nn.ModuleList()
         if pooling == "lstm":
-            size -= size % 2
+            if size % 2:
+                raise ValueError(f"lcnn with pooling='lstm' splits {widths[-1]} maps x {rows // shrink} rows in two: make one of them even")
             self.recurrent.extend(
                 nn.LSTM(size, size // 2, batch_first=True, bidirectional=True) for _ in range(2)
             )

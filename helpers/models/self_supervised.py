@@ -39,8 +39,8 @@ class SelfSupervised(Detector):
         self.front_end: Any = _read_front_end(front_end)
         self.fine_tune = fine_tune
         config = self.front_end.config
-        if n_layers > config.num_hidden_layers:
-            raise ValueError(f"{front_end} has {config.num_hidden_layers} transformer layers, not {n_layers}")
+        if not 0 <= n_layers <= config.num_hidden_layers:
+            raise ValueError(f"{front_end} has {config.num_hidden_layers} transformer layers, not {n_layers}; 0 keeps all")
         if n_layers:
             config.num_hidden_layers = n_layers
             self.front_end.encoder.layers = self.front_end.encoder.layers[:n_layers]
@@ -80,9 +80,10 @@ def _read_front_end(front_end: str) -> Any:
 
     try:
         cached_only = not Path(front_end).is_dir() and not hub_is_near()
-        return AutoModel.from_pretrained(front_end, local_files_only=cached_only)
+        model = AutoModel.from_pretrained(front_end, local_files_only=cached_only)
     except (OSError, ValueError) as error:
         raise RuntimeError(
             f"no speech model could be read from {front_end!r}: attach its folder (config.json and "
             "model.safetensors) and pass front_end=<its path>, or go online for a hub name"
         ) from error
+    return model.float()  # some are stored in half precision, which the wave and the back end are not

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+STATE_DICT = "give a .safetensors file, or what torch.save wrote of a network's state_dict()"
+
 
 def timm_backbone(name: str, weights: str, in_channels: int = 1) -> nn.Module:
     """A timm network without its classifier, pooled: (batch, in_channels, h, w) -> (batch, features).
@@ -74,20 +76,30 @@ def _cached_weights(repository: Any) -> str | None:
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """State dict from .safetensors or a torch file; only tensors are read, no pickled code ever runs.
 
-    A file that wraps its tensors under "state_dict" or "model" is unwrapped.
+    A file that wraps its tensors under "state_dict" or "model" is unwrapped. ValueError for a file without any.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no weights at {path}: weights is "imagenet", "none" or the path of a file')
+    try:
+        state = _load(path)
+    except Exception as error:  # whatever a decoder raises on a file that is none of its own
+        reason = (str(error) or type(error).__name__).split(". ")[0]
+        raise ValueError(f"{path} cannot be read as weights ({reason}): {STATE_DICT}") from error
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ValueError(f"{path} does not hold tensors by their names: {STATE_DICT}")
+    return state
+
+
+def _load(path: Path) -> Any:
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
         return load_file(str(path))
-    state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    for key in ("state_dict", "model"):
-        if isinstance(state.get(key), dict):
-            state = state[key]
-    return state
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def load_into(network: nn.Module, state: dict[str, torch.Tensor], origin: str | Path) -> None:
