@@ -288,6 +288,16 @@ def test_a_folder_removed_and_built_again_is_read_anew(table: pd.DataFrame, tmp_
     np.testing.assert_array_equal(again.read(range(4)), np.load(tmp_path / "cache" / "shard-00000.npy"))
 
 
+def test_a_file_whose_name_is_no_utf8_is_rejected_by_name_and_nothing_else_stops(tmp_path: Path) -> None:
+    table = make_table(tmp_path, 3)
+    named = os.fsdecode(os.fsencode(tmp_path) + b"/b\xf6se.wav")
+    os.rename(table.loc[1, "path"], named)
+    table.loc[1, "path"] = named
+    build_cache(table, SMALL, tmp_path / "cache", max_rejected=0.5)
+    cache = open_cache(tmp_path / "cache")
+    assert len(cache) == 2 and list(cache.rejected["path"]) == [named]
+
+
 def test_what_was_allowed_for_one_feature_is_allowed_for_the_next(tmp_path: Path) -> None:
     """03 is told `max_rejected`; the trainings open its caches, and make their own, without being told again."""
     rows = make_table(tmp_path / "clips", 20)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -88,7 +88,7 @@ def table_digest(table: pd.DataFrame) -> str:
             values = _below_their_folder(paths)
         else:
             values = table[column].tolist() if column in table else []
-        total.update("\n".join([column, *map(str, values)]).encode())
+        total.update("\n".join([column, *map(str, values)]).encode("utf-8", "surrogateescape"))
     for row in (
         np.unique(np.linspace(0, max(len(paths) - 1, 0), SIZES_LOOKED_AT).astype(int)) if paths else []
     ):
@@ -125,6 +125,11 @@ def cache_folder(
     return Path(cache_dir) / folder_name(dataset, name, table_digest(table), setting)
 
 
+def read_table(path: Path, words: Any) -> pd.DataFrame:
+    """One of the cache's tables, `words` being texts. A path may hold bytes that are no UTF-8."""
+    return pd.read_csv(path, dtype=words, keep_default_na=False, na_values={}, encoding_errors="surrogateescape")
+
+
 def open_cache(folder: str | Path) -> Cache:
     """Open a finished cache, in place and without writing. FileNotFoundError or ValueError say what is wrong."""
     folder = Path(folder)
@@ -148,8 +153,8 @@ def open_cache(folder: str | Path) -> Cache:
             raise ValueError(f"{path} {has}: remove {folder} and run 03_cache")
         shards.append(Shard(str(path), status.st_ino, status.st_mtime_ns))
     words = dict.fromkeys(WORDS, str)
-    table = pd.read_csv(folder / "utterances.csv", dtype=words, keep_default_na=False, na_values={})
-    rejected = pd.read_csv(folder / "rejected.csv", dtype=str, keep_default_na=False)
+    table = read_table(folder / "utterances.csv", words)
+    rejected = read_table(folder / "rejected.csv", str)
     if len(table) != ends[-1]:
         raise ValueError(f"{folder} has {ends[-1]} rows but names {len(table)}: remove it and run 03_cache")
     setting = FeatureSetting.from_dict(index["setting"])

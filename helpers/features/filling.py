@@ -20,7 +20,16 @@ import torch
 
 from helpers.data.staging import check_room, disk_errors, only_one
 from helpers.environment import cpu_threads, where_am_i
-from helpers.features.cache import CODE, SCHEMA, Cache, folder_name, open_cache, shard_path, table_digest
+from helpers.features.cache import (
+    CODE,
+    SCHEMA,
+    Cache,
+    folder_name,
+    open_cache,
+    read_table,
+    shard_path,
+    table_digest,
+)
 from helpers.features.computation import feature_shape
 from helpers.features.progress import Progress
 from helpers.features.settings import FeatureSetting, setting_name
@@ -86,7 +95,7 @@ def build_cache(
 def _any_mended(folder: Path, table: pd.DataFrame, setting: FeatureSetting) -> bool:
     """Whether a clip that the finished cache rejected can be read by now; only files newer than it are read."""
     built = (folder / "index.json").stat().st_mtime_ns
-    rejected = pd.read_csv(folder / "rejected.csv", dtype=str, keep_default_na=False)
+    rejected = read_table(folder / "rejected.csv", str)
     paths = table["path"][table["utterance"].isin(rejected["utterance"])]
     return any(_changed_ns(path) > built and can_be_read(path, setting) for path in paths.astype(str))
 

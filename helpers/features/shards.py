@@ -107,4 +107,4 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     text = table.to_csv(index=False)
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_whole(path, lambda file: file.write(text.encode("utf-8", "surrogateescape")))
