@@ -87,6 +87,18 @@ def test_blocks_of_a_short_file_equal_read_audio(tmp_path, rate):
     np.testing.assert_array_equal(ours, read_audio(path))
 
 
+@pytest.mark.parametrize("ending", ["ogg", "mp3"])
+def test_a_cut_off_upload_is_refused_as_in_training(tmp_path, ending):
+    path = write(tmp_path / f"cut.{ending}", np.tile(toys.voice(4, seconds=10), 2), 44_100)
+    path.write_bytes(path.read_bytes()[:20_000])
+    said = []
+    for read in (read_audio, lambda file: list(read_blocks(file, Facts("x")))):
+        with pytest.raises(BadAudio, match=f"cut.{ending} is cut off") as caught:
+            read(path)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
 def test_a_long_file_streams_and_agrees_with_one_piece(tmp_path):
     wave = np.tile(toys.voice(4, seconds=10), 20)  # 145 s: beyond what is held in one piece
     path = write(tmp_path / "long.flac", wave, 22_050)

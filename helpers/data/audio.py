@@ -59,21 +59,13 @@ def _decode(path: str | Path, name: str, seconds: float | None) -> tuple[np.ndar
             if n_read == wanted < promised:
                 _check_end(opened, path, name)
                 n_read = promised
-            form, subtype = opened.format, opened.subtype
     except BadAudio:
         raise
     except (soundfile.LibsndfileError, RuntimeError, MemoryError, ValueError) as error:
         raise BadAudio(_why(path, name, error)) from None
     if len(wave) == 0:
         raise BadAudio(f"{name} holds no samples")
-    if form in COUNTED:
-        # A lossy stream within a WAV is counted with the silence that its encoder put at both ends.
-        counted = n_read if subtype.startswith("MPEG") else promised
-        check_whole(path, name, n_read / own_rate, counted / own_rate)
-    elif form == "OGG" and ends_within_a_page(path):
-        raise BadAudio(f"{name} is cut off within a page: {n_read / own_rate:.2f} s can be read")
-    elif form == "MP3":
-        _check_mp3(path, name, n_read / own_rate)
+    check_whole(opened, path, name, n_read)
     return wave, own_rate
 
 
@@ -113,12 +105,21 @@ def check_rate(name: str, rate: int) -> None:
         raise BadAudio(f"{name} claims a sample rate of {rate:,} Hz: no recording has that")
 
 
-def check_whole(path: str | Path, name: str, seconds: float, opened_as: float) -> None:
-    """BadAudio where less could be read than the file promised, to libsndfile (`opened_as`) or in its own header."""
-    _check_known(name, opened_as)
-    promised = max(opened_as, seconds_promised(path, seconds))
-    if seconds < promised:
-        raise BadAudio(f"{name} is cut off: {seconds:.2f} s of {promised:.2f} s can be read")
+def check_whole(opened: soundfile.SoundFile, path: str | Path, name: str, n_read: int) -> None:
+    """BadAudio where less was read (`n_read` samples a channel) than the file holds, or told libsndfile or us."""
+    rate = opened.samplerate
+    seconds = n_read / rate
+    if opened.format in COUNTED:
+        # A lossy stream within a WAV is counted with the silence that its encoder put at both ends.
+        counted = n_read if opened.subtype.startswith("MPEG") else opened.frames
+        _check_known(name, counted / rate)
+        promised = max(counted / rate, seconds_promised(path, seconds))
+        if seconds < promised:
+            raise BadAudio(f"{name} is cut off: {seconds:.2f} s of {promised:.2f} s can be read")
+    elif opened.format == "OGG" and ends_within_a_page(path):
+        raise BadAudio(f"{name} is cut off within a page: {seconds:.2f} s can be read")
+    elif opened.format == "MP3":
+        _check_mp3(path, name, seconds)
 
 
 def _why(path: str | Path, name: str, error: Exception) -> str:

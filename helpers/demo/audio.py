@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from helpers.data.audio import COUNTED, SAMPLE_RATE, SHORTEST, SILENT, check_rate, check_whole
+from helpers.data.audio import SAMPLE_RATE, SHORTEST, SILENT, check_rate, check_whole
 from helpers.data.errors import BadAudio
 
 BLOCK_SAMPLES = 1 << 19  # numbers read at a time, over all channels: 2 MB
@@ -60,7 +60,6 @@ def read_blocks(
     with _open(path, facts.name) as opened:
         facts.sample_rate, facts.channels, facts.format = opened.samplerate, opened.channels, opened.format
         check_rate(facts.name, facts.sample_rate)
-        promised = opened.frames
         for raw in _raw_blocks(opened, facts.name):
             if not np.isfinite(raw).all():
                 raise BadAudio(f"{facts.name} holds NaN or infinity")
@@ -81,19 +80,18 @@ def read_blocks(
                 resampler = _Resampler(facts.sample_rate)
                 yield from map(resampler, held)
                 held = []
-    _judge_whole(path, facts, n_read, promised, peak)
+    _judge_whole(opened, path, facts, n_read, peak)
     if resampler is None:
         yield _resample(np.concatenate(held), facts.sample_rate)
     else:
         yield resampler(np.zeros(0, np.float32), last=True)
 
 
-def _judge_whole(path: str | Path, facts: Facts, n_read: int, promised: int, peak: float) -> None:
+def _judge_whole(opened: soundfile.SoundFile, path: str | Path, facts: Facts, n_read: int, peak: float) -> None:
     name = facts.name
     if n_read == 0:
         raise BadAudio(f"{name} holds no samples")
-    if facts.format in COUNTED:
-        check_whole(path, name, n_read / facts.sample_rate, promised / facts.sample_rate)
+    check_whole(opened, path, name, n_read)
     if facts.duration_s < SHORTEST:
         raise BadAudio(f"{name} lasts {facts.duration_s:.3f} s, less than {SHORTEST} s")
     if peak < SILENT:

@@ -105,7 +105,9 @@ class BatchReader:
         if self.cache.setting.kind == "wave":
             return torch.from_numpy(self.cache.read(rows).astype(np.float32))
         paths = self.cache.table["path"].iloc[rows]
-        return torch.from_numpy(np.stack([fit_length(read_audio(path), self.setting.n_samples) for path in paths]))
+        n_samples = self.setting.n_samples
+        waves = [fit_length(read_audio(path, n_samples=n_samples), n_samples) for path in paths]
+        return torch.from_numpy(np.stack(waves))
 
     def features(self, rows: np.ndarray) -> torch.Tensor:
         """(n, *shape) float32, unchanged: what scoring sees."""
