@@ -412,7 +412,7 @@ def test_data_without_one_class_are_refused_unless_allowed(tmp_path, manifest, w
         path.rename(path.with_suffix(".M4A"))
     with pytest.raises(CountMismatch, match="each split needs both classes, but train has "):
         open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
-    assert "10 files not read (m4a): convert them, e.g. ffmpeg -i x.m4a x.wav" in capsys.readouterr().out
+    assert "10 files not read (m4a): convert to WAV, e.g. ffmpeg -i x.m4a x.wav" in capsys.readouterr().out
     assert len(open_dataset("my_folder", str(tmp_path / "in"), allow_mismatch=True, manifest=manifest())) == 10
     opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
     assert any("10 files not read" in note for note in opened.notes)
@@ -435,7 +435,7 @@ def test_a_split_without_one_class_is_refused(tmp_path, manifest):
 def test_folders_with_audio_that_is_not_read_alone_are_named(tmp_path, manifest):
     for name in ("real/a.m4a", "fake/b.aac"):
         touch(tmp_path / "in" / name)
-    with pytest.raises(DataError, match=r"no audio in them .*2 files not read \(aac, m4a\): convert them"):
+    with pytest.raises(DataError, match=r"no audio in them .*2 files not read \(aac, m4a\): convert to WAV"):
         open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
 
 

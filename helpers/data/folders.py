@@ -66,7 +66,9 @@ def only_readable(rows: list[dict[str, str]], root: Path) -> tuple[list[dict[str
     endings = [os.path.splitext(row["path"])[1].lower() for row in rows]
     kept = [row for row, ending in zip(rows, endings) if ending not in UNREAD]
     kinds = sorted({ending[1:] for ending in endings if ending in UNREAD})
-    note = f"{len(rows) - len(kept)} files not read ({', '.join(kinds)}): convert them, e.g. ffmpeg -i x.m4a x.wav"
+    n_left = len(rows) - len(kept)
+    files = "1 file" if n_left == 1 else f"{n_left:,} files"
+    note = f"{files} not read ({', '.join(kinds)}): convert to WAV, e.g. ffmpeg -i x.m4a x.wav"
     if not kept:
         more = f"; {note}" if kinds else ""
         raise DataError(f"{root} has folders for both classes but no audio in them ({', '.join(sorted(AUDIO))}){more}")
