@@ -28,7 +28,7 @@ h3{font-size:1.02rem;margin:1.3rem 0 .3rem}p{margin:.4rem 0;max-width:52rem}.fai
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{padding:.36rem .55rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th{color:var(--faint);font-weight:600}th:first-child,td:first-child,.words{text-align:left}
-td.words{white-space:normal}td.words:last-child{min-width:11rem}tr:last-child td{border-bottom:0}tr.chosen td{font-weight:650}
+td.words{white-space:normal}td.words:last-child{min-width:24rem}tr:last-child td{border-bottom:0}tr.chosen td{font-weight:650}
 figure{margin:.8rem 0;text-align:center;background:#fff;border:1px solid var(--line);border-radius:.5rem;padding:.5rem}
 figure img{max-width:100%;height:auto}figcaption{color:#4c555e;font-size:.9rem;padding:.2rem .4rem;text-align:left}
 nav{font-size:.92rem}nav a{color:var(--blue);margin-right:.9rem;white-space:nowrap}
