@@ -7,11 +7,12 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from helpers.environment import PROJECT, where_am_i
 
@@ -35,18 +36,23 @@ TRAINING_CODE = ("data", "features", "models", "training")
 NOT_IDENTITY = ("max_minutes", "device", "workers")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write all or nothing: a reader sees the old file or the new one, never a half."""
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """All or nothing: a reader sees the old file or the new one, never a half, though others write the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(part, "wb") as file:
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text in UTF-8, all or nothing."""
+    write_whole(path, lambda file: file.write(text.encode("utf-8")))
 
 
 def write_json(path: Path, value: Any) -> None:

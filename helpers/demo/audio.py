@@ -28,7 +28,6 @@ class Facts:
     name: str
     sample_rate: int = 0
     channels: int = 0
-    format: str = ""
     duration_s: float = 0.0
     extra: dict[str, float] = field(default_factory=dict)
 
@@ -58,7 +57,7 @@ def read_blocks(
     peak, n_read, held = 0.0, 0, []
     resampler: _Resampler | None = None
     with _open(path, facts.name) as opened:
-        facts.sample_rate, facts.channels, facts.format = opened.samplerate, opened.channels, opened.format
+        facts.sample_rate, facts.channels = opened.samplerate, opened.channels
         check_rate(facts.name, facts.sample_rate)
         for raw in _raw_blocks(opened, facts.name):
             if not np.isfinite(raw).all():

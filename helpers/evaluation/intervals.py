@@ -54,12 +54,18 @@ class Ranking:
         return min(max(rate, 0.0), 1.0)  # rounding may leave it a hair outside
 
 
+def are_unknown(names: pd.Series) -> np.ndarray:
+    """Whether each name says that nobody is known, (n,) bool."""
+    names = names.astype("string").str.strip()
+    return (names.isna() | names.str.lower().isin(UNKNOWN_SPEAKER)).to_numpy(dtype=bool)
+
+
 def speaker_codes(table: pd.DataFrame) -> np.ndarray | None:
     """One number a speaker, each utterance of an unknown speaker its own; None where fewer than five are known."""
     if "speaker" not in table:
         return None
     names = table["speaker"].astype("string").str.strip()
-    known = ~(names.isna() | names.str.lower().isin(UNKNOWN_SPEAKER)).to_numpy(dtype=bool)
+    known = ~are_unknown(names)
     codes, found = pd.factorize(names.where(known))
     if len(found) < 5:
         return None

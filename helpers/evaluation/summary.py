@@ -8,8 +8,8 @@ import pandas as pd
 
 from helpers.evaluation.intervals import (
     ROUNDS,
-    UNKNOWN_SPEAKER,
     Ranking,
+    are_unknown,
     eer_interval_of,
     interval_of,
     percentile_interval,
@@ -179,9 +179,8 @@ def per_group(table: pd.DataFrame, column: str, threshold: float, fewest: int = 
     if column not in table or not 2 <= table[column].nunique() <= MOST_SPEAKERS:
         return {}
     found = {}
-    for value, rows in table.groupby(table[column].astype(str)):
-        if str(value).strip().lower() in UNKNOWN_SPEAKER:
-            continue
+    known = table[~are_unknown(table[column])]
+    for value, rows in known.groupby(known[column].astype(str)):
         bonafide, spoof = by_class(rows)
         if min(bonafide.size, spoof.size) >= fewest:
             right = np.concatenate([bonafide >= threshold, spoof < threshold])

@@ -1,4 +1,4 @@
-"""One shard: its clips decoded, computed and written; and files that are renamed into place when they are whole.
+"""One shard: its clips decoded, computed and written.
 
 A shard is two files, `shard-00007.json` (which rows it holds, which were rejected and why) and then
 `shard-00007.npy`; the second one's presence says that the shard is done.
@@ -7,11 +7,8 @@ A shard is two files, `shard-00007.json` (which rows it holds, which were reject
 from __future__ import annotations
 
 import json
-import os
-import uuid
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +18,7 @@ from helpers.data import BadAudio, read_audio
 from helpers.features.cache import shard_path
 from helpers.features.computation import compute, fit_length
 from helpers.features.settings import FeatureSetting
-from helpers.runs import read_json
+from helpers.runs import read_json, write_text, write_whole
 
 CLIPS_AT_ONCE = 16  # of one transform: their spectra stay within the processor's cache
 LARGEST = float(np.finfo(np.float16).max)  # 65,504
@@ -87,22 +84,9 @@ def _record_path(folder: Path, number: int) -> Path:
     return folder / f"shard-{number:05d}.json"
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """By rename from a name of its own: others may write the same file, and a half one never has its name."""
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with open(part, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    text = json.dumps(value, allow_nan=False) + "\n"
-    write_whole(path, lambda file: file.write(text.encode()))
+    """On one line: a record lists hundreds of rows."""
+    write_text(path, json.dumps(value, allow_nan=False) + "\n")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from helpers.environment import where_am_i
 from helpers.features import FEATURES, Cache, build_cache
 from helpers.features.cache import table_digest
 from helpers.models.layers import count_parameters, milliseconds_per_clip
-from helpers.runs import digest
+from helpers.runs import digest, write_whole
 from helpers.training.batches import subset
 from helpers.training.search import out_of_fold_scores
 
@@ -98,11 +97,7 @@ def read_vectors(pictures: Pictures, rows: np.ndarray, model: Vgg16Svm, name: st
         return np.load(file)
     parts = [model.vectors(pictures.read(part)) for part in np.array_split(rows, max(1, len(rows) // 32))]
     values = np.concatenate(parts)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part_file = file.with_name(f"{file.name}.{os.getpid()}.part")  # two seeds may make the same vectors at once
-    with open(part_file, "wb") as out:
-        np.save(out, values)
-    part_file.replace(file)
+    write_whole(file, lambda out: np.save(out, values))  # two seeds may make the same vectors at once
     return values
 
 
