@@ -10,18 +10,23 @@ import sys
 COMMANDS = {
     "run": ("helpers.execution.cli", "run", "run notebooks headless; what is finished is skipped"),
     "status": ("helpers.execution.cli", "status", "what has been run, what goes on, what is missing"),
-    "prepare": ("helpers.execution.cli", "prepare", "write notebooks with parameters injected, execute nothing"),
-    "notebooks": ("helpers.execution.cli", "notebooks", "check generated cells against the plan, or --write them"),
+    "prepare": (
+        "helpers.execution.cli",
+        "prepare",
+        "write notebooks with parameters injected, execute nothing",
+    ),
     "data": ("helpers.execution.data_cli", "main", "list the data sets, or check one"),
     "predict": ("helpers.demo.predict", "main", "a verdict on recordings"),
     "demo": ("helpers.demo.page", "main", "the web page"),
     "export": ("helpers.demo.export", "main", "a trained detector as one portable file"),
     "evaluate": ("helpers.evaluation.cli", "evaluate", "metrics of a score file"),
     "report": ("helpers.evaluation.cli", "report", "tables and figures of finished runs"),
-    "kaggle": ("helpers.execution.kaggle_cli", "main", "push, watch and pull the notebooks as Kaggle kernels"),
-    "bench": ("", "", "bench cache | staging | training: measured speed"),
+    "kaggle": (
+        "helpers.execution.kaggle_cli",
+        "main",
+        "push, watch and pull the notebooks as Kaggle kernels",
+    ),
 }
-BENCHES = {"cache": "helpers.features.bench", "staging": "helpers.data.bench", "training": "helpers.execution.bench"}
 
 
 def usage() -> str:
@@ -39,33 +44,16 @@ def nearest(name: str, known: list[str]) -> str:
     return f": did you mean {close[0]}?" if close else ""
 
 
-def bench(module: str, rest: list[str]) -> int:
-    """Run one of BENCHES; 2 and a sentence for what it cannot measure."""
-    from helpers.data.errors import DataError
-
-    try:
-        return int(importlib.import_module(module).main(rest) or 0)
-    except (ValueError, DataError) as error:
-        print(error, file=sys.stderr)
-        return 2
-
-
 def dispatch(argv: list[str]) -> int:
     """Import the command's module and hand it the rest; 2 for an unknown command."""
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(usage())
         return 0 if argv else 2
     command, rest = argv[0], argv[1:]
-    if command == "bench":
-        if not rest or rest[0] not in BENCHES:
-            print(f"bench {' | '.join(BENCHES)}", file=sys.stderr)
-            return 2
-        return bench(BENCHES[rest[0]], rest[1:])
-    elif command in COMMANDS:
-        module, function, _ = COMMANDS[command]
-    else:
+    if command not in COMMANDS:
         print(f"no command {command}{nearest(command, list(COMMANDS))}\n{usage()}", file=sys.stderr)
         return 2
+    module, function, _ = COMMANDS[command]
     return int(getattr(importlib.import_module(module), function)(rest) or 0)
 
 

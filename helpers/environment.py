@@ -85,7 +85,9 @@ def pick_device(name: str = "auto") -> torch.device:
         raise ValueError(f"device is {name!r}: it is auto, cpu or cuda (the first GPU; cuda:1 is the second)")
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device is {name!r} but no GPU is visible here: switch the accelerator on, or say device=auto")
+        raise ValueError(
+            f"device is {name!r} but no GPU is visible here: switch the accelerator on, or say device=auto"
+        )
     return device
 
 

@@ -7,6 +7,7 @@ an EER above 0.5, which `refuse_wrong_polarity` turns into a sentence.
 Sources: the ASVspoof 2019 evaluation plan (t-DCF v1), Kinnunen et al. 2020 "Tandem assessment" (t-DCF v2),
 the ASVspoof 5 evaluation plan (minDCF, actDCF, Cllr), Bruemmer and du Preez 2006 (Cllr and its minimum).
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 
 # ASVspoof 5: prior of a spoof, cost of rejecting a bona fide and of accepting a spoof.
 P_SPOOF, COST_MISS, COST_FALSE_ALARM = 0.05, 1.0, 10.0
-MISS_WEIGHT = COST_MISS * (1 - P_SPOOF)          # 0.95
+MISS_WEIGHT = COST_MISS * (1 - P_SPOOF)  # 0.95
 FALSE_ALARM_WEIGHT = COST_FALSE_ALARM * P_SPOOF  # 0.5
 # The threshold at which a log-likelihood ratio gives the least expected cost, -ln 1.9.
 BAYES_THRESHOLD = -float(np.log(MISS_WEIGHT / FALSE_ALARM_WEIGHT))
@@ -30,8 +31,9 @@ class PolarityError(ValueError):
 @dataclass(frozen=True)
 class AsvErrors:
     """Error rates of the speaker verification system that stands behind the detector in a t-DCF."""
-    pfa: float          # other speakers accepted
-    pmiss: float        # the right speaker rejected
+
+    pfa: float  # other speakers accepted
+    pmiss: float  # the right speaker rejected
     pmiss_spoof: float  # spoofs rejected
 
 
@@ -44,8 +46,10 @@ def checked(scores, name: str = "scores") -> np.ndarray:
     array = np.asarray(scores, dtype=np.float64).ravel()
     if not np.isfinite(array).all():
         n_nan, n_inf = int(np.isnan(array).sum()), int(np.isinf(array).sum())
-        raise ValueError(f"{name}: {n_nan} NaN and {n_inf} infinite of {array.size} scores: "
-                         "find out which utterances they belong to before anything is evaluated")
+        raise ValueError(
+            f"{name}: {n_nan} NaN and {n_inf} infinite of {array.size} scores: "
+            "find out which utterances they belong to before anything is evaluated"
+        )
     return array
 
 
@@ -141,8 +145,9 @@ class ErrorCurve:
         kind = np.where(spoof == 0, 1, np.where(bonafide == 0, 0, -1))
         starts = np.flatnonzero(np.concatenate([[True], (np.diff(kind) != 0) | (kind[1:] == -1)]))
         blocks: list[tuple[int, int]] = []
-        for good, bad in zip(np.add.reduceat(bonafide, starts).tolist(), np.add.reduceat(spoof, starts).tolist(),
-                             strict=True):
+        for good, bad in zip(
+            np.add.reduceat(bonafide, starts).tolist(), np.add.reduceat(spoof, starts).tolist(), strict=True
+        ):
             while blocks and blocks[-1][0] * (good + bad) >= good * (blocks[-1][0] + blocks[-1][1]):
                 last = blocks.pop()
                 good, bad = good + last[0], bad + last[1]
@@ -167,8 +172,9 @@ def tdcf_weights(asv: AsvErrors, version: int) -> tuple[float, float, float]:
         raise ValueError(f"t-DCF has versions 1 and 2, not {version!r}")
     false_alarm = 10 * P_SPOOF * (1 - asv.pmiss_spoof)
     if miss < 0 or false_alarm < 0:
-        raise ValueError(f"t-DCF weights {miss:.4f} and {false_alarm:.4f} must not be negative: "
-                         "check the ASV error rates")
+        raise ValueError(
+            f"t-DCF weights {miss:.4f} and {false_alarm:.4f} must not be negative: check the ASV error rates"
+        )
     return constant, miss, false_alarm
 
 
@@ -192,8 +198,11 @@ def asv_errors(target, nontarget, spoof) -> AsvErrors:
     if not spoof.size:
         raise ValueError("the ASV scores hold no spoof trials: t-DCF needs them")
     threshold = ErrorCurve(target, nontarget).official_threshold()
-    return AsvErrors(pfa=float(np.mean(nontarget >= threshold)), pmiss=float(np.mean(target < threshold)),
-                     pmiss_spoof=float(np.mean(spoof < threshold)))
+    return AsvErrors(
+        pfa=float(np.mean(nontarget >= threshold)),
+        pmiss=float(np.mean(target < threshold)),
+        pmiss_spoof=float(np.mean(spoof < threshold)),
+    )
 
 
 def min_tdcf(bonafide, spoof, asv: AsvErrors = LA2019_EVAL, version: int = 1) -> float:
@@ -217,7 +226,9 @@ def act_dcf(bonafide, spoof) -> float:
 def cllr(bonafide, spoof) -> float:
     """Cost of the log-likelihood ratios in bits; 1 for a detector that says nothing, more for one that misleads."""
     bonafide, spoof = checked(bonafide, "bona fide"), checked(spoof, "spoof")
-    return float(np.mean(np.logaddexp(0, -bonafide)) + np.mean(np.logaddexp(0, spoof))) / (2 * float(np.log(2)))
+    return float(np.mean(np.logaddexp(0, -bonafide)) + np.mean(np.logaddexp(0, spoof))) / (
+        2 * float(np.log(2))
+    )
 
 
 def min_cllr(bonafide, spoof) -> float:
@@ -237,8 +248,13 @@ def measures(bonafide, spoof, asv: AsvErrors | None = LA2019_EVAL) -> dict[str, 
     found = {"eer": rate, "eer_official": curve.eer_official(), "eer_threshold": threshold}
     if asv is not None:
         found |= {"min_tdcf_v1": curve.min_tdcf(asv, 1), "min_tdcf_v2": curve.min_tdcf(asv, 2)}
-    found |= {"min_dcf": curve.min_dcf(), "act_dcf": act_dcf(bonafide, spoof), "cllr": cllr(bonafide, spoof),
-              "min_cllr": curve.min_cllr(), "auc": curve.auc()}
+    found |= {
+        "min_dcf": curve.min_dcf(),
+        "act_dcf": act_dcf(bonafide, spoof),
+        "cllr": cllr(bonafide, spoof),
+        "min_cllr": curve.min_cllr(),
+        "auc": curve.auc(),
+    }
     return found
 
 
@@ -264,12 +280,23 @@ def classification(scores, labels, threshold: float) -> dict:
     precision, recall = share(hit, hit + alarm), share(hit, hit + miss)
     precision_spoof, recall_spoof = share(caught, caught + miss), share(caught, caught + alarm)
     f1, f1_spoof = share(2 * hit, 2 * hit + miss + alarm), share(2 * caught, 2 * caught + miss + alarm)
-    return {"accuracy": share(hit + caught, scores.size), "balanced_accuracy": (recall + recall_spoof) / 2,
-            "precision": precision, "recall": recall, "f1": f1, "precision_spoof": precision_spoof,
-            "recall_spoof": recall_spoof, "f1_spoof": f1_spoof, "macro_f1": (f1 + f1_spoof) / 2,
-            "miss": share(miss, hit + miss), "false_alarm": share(alarm, alarm + caught),
-            "confusion": {"bonafide": {"bonafide": hit, "spoof": miss},
-                          "spoof": {"bonafide": alarm, "spoof": caught}}}
+    return {
+        "accuracy": share(hit + caught, scores.size),
+        "balanced_accuracy": (recall + recall_spoof) / 2,
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "precision_spoof": precision_spoof,
+        "recall_spoof": recall_spoof,
+        "f1_spoof": f1_spoof,
+        "macro_f1": (f1 + f1_spoof) / 2,
+        "miss": share(miss, hit + miss),
+        "false_alarm": share(alarm, alarm + caught),
+        "confusion": {
+            "bonafide": {"bonafide": hit, "spoof": miss},
+            "spoof": {"bonafide": alarm, "spoof": caught},
+        },
+    }
 
 
 def refuse_wrong_polarity(rate: float, name: str = "these scores") -> None:
@@ -278,4 +305,5 @@ def refuse_wrong_polarity(rate: float, name: str = "these scores") -> None:
         raise PolarityError(
             f"{name}: EER {100 * rate:.2f} % is above 50 %: the polarity is upside down (a higher score must mean "
             "more likely bona fide). Scores are never flipped here: negate them at their source, or train longer "
-            "if the model has learnt nothing")
+            "if the model has learnt nothing"
+        )

@@ -98,7 +98,7 @@ def code_digest(notebook: str, project: Path = PROJECT) -> str:
         files += sorted((project / "helpers" / folder).rglob("*.py"))
     total = hashlib.sha256()
     for file in files:
-        if file.name != "__main__.py" and "starter" not in file.parts:
+        if file.name != "__main__.py":
             total.update(file.read_bytes())
     source = project / "notebooks" / f"{notebook}.ipynb"
     if source.is_file():
@@ -151,12 +151,16 @@ class Run:
             raise ValueError(f"scores need the columns {', '.join(missing)}")
         bad = scores[~np.isfinite(scores["score"].to_numpy(dtype=float))]
         if len(bad):
-            raise ValueError(f"{len(bad)} scores are NaN or infinite, first {bad['utterance'].iloc[0]}: lower lr")
+            raise ValueError(
+                f"{len(bad)} scores are NaN or infinite, first {bad['utterance'].iloc[0]}: lower lr"
+            )
         twice = scores[scores.duplicated(["utterance", "split"])]
         if len(twice):
             raise ValueError(f"{len(twice)} utterances are scored twice, first {twice['utterance'].iloc[0]}")
         others = [column for column in scores if column not in SCORE_COLUMNS]
-        write_text(self.path("scores.csv"), scores[SCORE_COLUMNS + others].to_csv(index=False, float_format="%.8g"))
+        write_text(
+            self.path("scores.csv"), scores[SCORE_COLUMNS + others].to_csv(index=False, float_format="%.8g")
+        )
 
     def read_scores(self) -> pd.DataFrame:
         """scores.csv as a table; FileNotFoundError says which run has none."""
@@ -204,7 +208,10 @@ class Run:
             **sections,
         }
         record["data"] = {"fingerprint": self.data_fingerprint, **sections.get("data", {})}
-        record["timing"] = {"total_seconds": round(time.time() - self.started, 2), **sections.get("timing", {})}
+        record["timing"] = {
+            "total_seconds": round(time.time() - self.started, 2),
+            **sections.get("timing", {}),
+        }
         record["environment"] = {
             "place": where_am_i().name,
             "python": platform.python_version(),
@@ -227,14 +234,24 @@ def open_run(
     metrics.json of an earlier end is removed, since this run has not ended; a checkpoint of other code is removed too.
     """
     runs_dir = where_am_i().folders.runs if runs_dir is None else Path(runs_dir)
-    run = Run(runs_dir / run_name(notebook, parameters, data_fingerprint), dict(parameters), notebook, data_fingerprint)
+    run = Run(
+        runs_dir / run_name(notebook, parameters, data_fingerprint),
+        dict(parameters),
+        notebook,
+        data_fingerprint,
+    )
     run.folder.mkdir(parents=True, exist_ok=True)
     code = code_digest(notebook)
     earlier = run.folder / "params.json"
     if earlier.is_file() and read_json(earlier).get("code") != code:
         (run.folder / "last.pt").unlink(missing_ok=True)
     (run.folder / "metrics.json").unlink(missing_ok=True)
-    record = {"notebook": notebook, "parameters": run.parameters, "data_fingerprint": data_fingerprint, "code": code}
+    record = {
+        "notebook": notebook,
+        "parameters": run.parameters,
+        "data_fingerprint": data_fingerprint,
+        "code": code,
+    }
     write_json(earlier, record)
     return run
 

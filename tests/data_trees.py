@@ -42,22 +42,32 @@ PA_LINES = {
 PROTOCOL_NAMES = {"train": "train.trn.txt", "dev": "dev.trl.txt", "eval": "eval.trl.txt"}
 
 
-def asvspoof(root: Path, access: str = "LA", ending: str = ".flac", nested: bool = True, enrolment: int = 2) -> Path:
+def asvspoof(
+    root: Path, access: str = "LA", ending: str = ".flac", nested: bool = True, enrolment: int = 2
+) -> Path:
     """As on Kaggle: LA/LA/ASVspoof2019_LA_*, enrolment recordings beside dev and eval, ASV scores, a licence."""
     base = root / access / access if nested else root
     lines = LA_LINES if access == "LA" else PA_LINES
     name = f"ASVspoof2019_{access}"
     for split, trials in lines.items():
         text = "\n".join(trials) + "\n"
-        touch(base / f"{name}_cm_protocols" / f"ASVspoof2019.{access}.cm.{PROTOCOL_NAMES[split]}", text.encode())
+        touch(
+            base / f"{name}_cm_protocols" / f"ASVspoof2019.{access}.cm.{PROTOCOL_NAMES[split]}", text.encode()
+        )
         for number, line in enumerate(trials):
             write_clip(base / f"{name}_{split}" / "flac" / (line.split()[1] + ending), number)
         if split != "train":
             for number in range(enrolment):
-                write_clip(base / f"{name}_{split}" / "flac" / f"{access}_{split[0].upper()}_A{number}{ending}", number)
+                write_clip(
+                    base / f"{name}_{split}" / "flac" / f"{access}_{split[0].upper()}_A{number}{ending}",
+                    number,
+                )
         touch(base / f"{name}_{split}" / "LICENSE.txt")
     for split in ("dev", "eval"):
-        touch(base / f"{name}_asv_scores" / f"ASVspoof2019.{access}.asv.{split}.gi.trl.scores.txt", b"bonafide target 1\n")
+        touch(
+            base / f"{name}_asv_scores" / f"ASVspoof2019.{access}.asv.{split}.gi.trl.scores.txt",
+            b"bonafide target 1\n",
+        )
     return root
 
 
@@ -113,7 +123,9 @@ def deep_voice(root: Path, seconds: float = 0.7) -> Path:
             if source != target:
                 name = f"{source.title() if source == 'obama' else source}-to-{target.title()}.wav"
                 write_clip(root / "KAGGLE" / "AUDIO" / "FAKE" / name, 2, seconds)
-    table = "chroma_stft,rms,LABEL\n" + "".join(f"{n / 7:.3f},{n},{'FAKE' if n % 2 else 'REAL'}\n" for n in range(40))
+    table = "chroma_stft,rms,LABEL\n" + "".join(
+        f"{n / 7:.3f},{n},{'FAKE' if n % 2 else 'REAL'}\n" for n in range(40)
+    )
     touch(root / "KAGGLE" / "DATASET-balanced.csv", table.encode())
     return root
 

@@ -15,7 +15,7 @@ import pandas as pd
 import soundfile
 
 RATE = 16_000
-STARTER = Path(__file__).parents[1] / "helpers" / "data" / "starter" / "starter.zip"
+STARTER = Path(__file__).parents[1] / "helpers" / "data" / "starter.zip"
 
 
 def voice(seed: int, spoof: bool = False, seconds: float = 3.0) -> np.ndarray:
@@ -44,7 +44,9 @@ def write_corpus(folder: Path, n: int = 32) -> pd.DataFrame:
             spoof = i % 2 == 1
             name = f"T_{split}_{i:03d}"
             path = folder / f"{name}.wav"
-            soundfile.write(path, voice(1000 * s + i, spoof, seconds=2 + 0.1 * (i % 20)), RATE, subtype="PCM_16")
+            soundfile.write(
+                path, voice(1000 * s + i, spoof, seconds=2 + 0.1 * (i % 20)), RATE, subtype="PCM_16"
+            )
             rows.append(
                 {"utterance": name, "path": str(path), "label": "spoof" if spoof else "bonafide",
                  "attack": "A01" if spoof else "-", "speaker": f"S{i % 4}", "split": split, "dataset": "toys"}
@@ -61,7 +63,15 @@ def train(folder: Path, runs_dir: Path, model: str = "small", **parameters):
     from helpers.training import TrainSettings, describe, fit, fit_classical
 
     table = write_corpus(folder)
-    given = {"dataset": "toys", "features": "logmel", "model": model, "epochs": 6, "lr": 3e-3, "batch_size": 16, **parameters}
+    given = {
+        "dataset": "toys",
+        "features": "logmel",
+        "model": model,
+        "epochs": 6,
+        "lr": 3e-3,
+        "batch_size": 16,
+        **parameters,
+    }
     settings = TrainSettings(**given)
     cache = build_cache(table, FEATURES[settings.features])
     run = open_run("26_train_small", given, "none", runs_dir)
@@ -135,7 +145,13 @@ def mutate(content: bytes, rng: np.random.Generator) -> bytes:
                 data[place] ^= 1 << int(rng.integers(8))
         elif kind == 2:  # a lie in the header
             place = int(rng.integers(min(n, 96)))
-            lie = [b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x01\x00\x00\x00"][rng.integers(5)]
+            lie = [
+                b"\xff\xff\xff\xff",
+                b"\x00\x00\x00\x00",
+                b"\x7f\xff\xff\xff",
+                b"\xff\xff\xff\x7f",
+                b"\x01\x00\x00\x00",
+            ][rng.integers(5)]
             data[place : place + 4] = lie[: max(0, n - place)]
         elif kind == 3:
             data[: int(rng.integers(1, 80))] = rng.bytes(int(rng.integers(80)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-PLAN = '''
+PLAN = """
 from helpers.execution.plan_entries import *
 PLAN = (
     Notebook("01_make", "Make", "numbers", 0.1, 0.1, core=True),
@@ -19,29 +19,34 @@ PLAN = (
     Notebook("12_after_bad", "After", "nothing", 0.1, 0.1, needs=("11_train_bad",)),
     Notebook("90_compare", "Compare", "a table", 0.1, 0.1, core=True, reads_runs=True),
 )
-'''
+"""
 
-MAKE = ["numbers: int = 3  # how many"], [
-    "from helpers.runs import open_run",
-    'run = open_run("01_make", parameters, "")',
-    'run.finish(data={"counts": {"train": {"bonafide": numbers, "spoof": numbers}}})',
-]
-TINY = [
-    "epochs: int = 4  # passes",
-    "width: int = 8  # size",
-    "lr: float = 1e-3  # rate",
-    "pause: float = 0.0  # seconds an epoch",
-    "max_minutes: float = 0.0  # 0 means no limit",
-    "seed: int = 0  # one seed",
-], [
-    """import time
+MAKE = (
+    ["numbers: int = 3  # how many"],
+    [
+        "from helpers.runs import open_run",
+        'run = open_run("01_make", parameters, "")',
+        'run.finish(data={"counts": {"train": {"bonafide": numbers, "spoof": numbers}}})',
+    ],
+)
+TINY = (
+    [
+        "epochs: int = 4  # passes",
+        "width: int = 8  # size",
+        "lr: float = 1e-3  # rate",
+        "pause: float = 0.0  # seconds an epoch",
+        "max_minutes: float = 0.0  # 0 means no limit",
+        "seed: int = 0  # one seed",
+    ],
+    [
+        """import time
 import pandas as pd
 from helpers.runs import open_run, read_json, write_json""",
-    """run = open_run("10_train_tiny", parameters, "")
+        """run = open_run("10_train_tiny", parameters, "")
 last = run.path("last.pt")
 state = read_json(last) if last.is_file() else {"epoch": 0, "value": float(seed), "rows": []}
 stopped = False""",
-    """while state["epoch"] < epochs and not stopped:
+        """while state["epoch"] < epochs and not stopped:
     time.sleep(pause)
     state["epoch"] += 1
     state["value"] = (state["value"] * 1.7 + width * lr + state["epoch"]) % 7
@@ -50,32 +55,39 @@ stopped = False""",
     run.write_history(state["rows"])
     print("epoch", state["epoch"], "of", epochs)
     stopped = max_minutes > 0""",
-    """table = pd.DataFrame({"utterance": ["a", "b"], "attack": ["-", "A07"], "label": ["bonafide", "spoof"]})
+        """table = pd.DataFrame({"utterance": ["a", "b"], "attack": ["-", "A07"], "label": ["bonafide", "spoof"]})
 table = table.assign(split="eval", score=[state["value"], -state["value"]])
 run.write_scores(table)""",
-    """record = run.finish(complete=state["epoch"] >= epochs, model="tiny", metrics={"eval": {"eer": 0.125}})""",
-]
-BAD = [
-    'fault: str = "raise"  # raise | memory | hang | disk | silent',
-], [
-    "import os\nimport time",
-    """print("the fault is", fault)
+        """record = run.finish(complete=state["epoch"] >= epochs, model="tiny", metrics={"eval": {"eer": 0.125}})""",
+    ],
+)
+BAD = (
+    [
+        'fault: str = "raise"  # raise | memory | hang | disk | silent',
+    ],
+    [
+        "import os\nimport time",
+        """print("the fault is", fault)
 if fault == "raise":
     raise ValueError("need both classes, got 214 bona fide and 0 spoof")""",
-    """if fault == "memory":
+        """if fault == "memory":
     os.kill(os.getpid(), 9)
 if fault == "hang":
     time.sleep(1000)
 if fault == "disk":
     with open("/dev/full", "w") as full:
         full.write("x" * 100000)""",
-]
-COMPARE = ["rounds: int = 9  # of something"], [
-    "from helpers.runs import load_runs, open_run",
-    """runs = [run for run in load_runs() if run.notebook.startswith("1")]
+    ],
+)
+COMPARE = (
+    ["rounds: int = 9  # of something"],
+    [
+        "from helpers.runs import load_runs, open_run",
+        """runs = [run for run in load_runs() if run.notebook.startswith("1")]
 run = open_run("90_compare", parameters, "")
 record = run.finish(headline=f"{len(runs)} runs")""",
-]
+    ],
+)
 AFTER = ["x: int = 1  # nothing"], ["print(x)"]
 
 
@@ -110,7 +122,13 @@ def make_project(folder: Path) -> Path:
     lookup = (PROJECT / "helpers/execution/plan.py").read_text().split("def notebook_named")[1]
     (folder / "helpers/execution/plan.py").write_text(PLAN + "\n\ndef notebook_named" + lookup)
     (folder / "notebooks").mkdir()
-    toys = {"01_make": MAKE, "10_train_tiny": TINY, "11_train_bad": BAD, "12_after_bad": AFTER, "90_compare": COMPARE}
+    toys = {
+        "01_make": MAKE,
+        "10_train_tiny": TINY,
+        "11_train_bad": BAD,
+        "12_after_bad": AFTER,
+        "90_compare": COMPARE,
+    }
     for stem, (parameters, cells) in toys.items():
         text = json.dumps(notebook(parameters, cells))
         (folder / "notebooks" / f"{stem}.ipynb").write_text(text)
@@ -129,7 +147,9 @@ def environment(**more):
 def helpers(project: Path, *arguments, check=True, timeout=120):
     """`python -m helpers ...` in the project; the finished process."""
     line = [sys.executable, "-m", "helpers", *map(str, arguments)]
-    done = subprocess.run(line, cwd=project, env=environment(), capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run(
+        line, cwd=project, env=environment(), capture_output=True, text=True, timeout=timeout
+    )
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
     return done

@@ -102,7 +102,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer({"code": 403, "message": "Permission 'kernels.get' was denied"}, 403)
         kernel = server.kernels[name]
         kernel["looks"] += 1
-        return self.answer({"status": "COMPLETE" if kernel["looks"] >= server.looks_until_done else "RUNNING"})
+        return self.answer(
+            {"status": "COMPLETE" if kernel["looks"] >= server.looks_until_done else "RUNNING"}
+        )
 
     def ListKernelSessionOutput(self, server, body):
         name = f"{body['userName']}/{body['kernelSlug']}"

@@ -27,7 +27,15 @@ def tracked():
     "command",
     [
         ["ruff", "check", "helpers", "tests"],
-        ["ruff", "check", "--isolated", "--no-cache", "--select", "F", "notebooks"],  # names: style is of the form's check
+        [
+            "ruff",
+            "check",
+            "--isolated",
+            "--no-cache",
+            "--select",
+            "F",
+            "notebooks",
+        ],  # names: style is of the form's check
         ["mypy", "helpers"],
     ],
     ids=["ruff", "ruff on notebooks", "mypy"],
@@ -35,7 +43,9 @@ def tracked():
 def test_checker_is_content(command):
     pytest.importorskip(command[0])
     if command[0] == "mypy" and np.lib.NumpyVersion(np.__version__) >= "2.5.0":
-        pytest.skip("the stubs of numpy 2.5 refuse a.max() without an axis: types are checked under an older numpy")
+        pytest.skip(
+            "the stubs of numpy 2.5 refuse a.max() without an axis: types are checked under an older numpy"
+        )
     done = subprocess.run([sys.executable, "-m", *command], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
 
@@ -75,7 +85,11 @@ def modules_of(path):
 
 def named_in(requirements):
     lines = requirements.read_text(encoding="utf-8").splitlines()
-    return {match[0].lower().replace("_", "-") for match in (re.match(r"[A-Za-z][\w.-]*", line) for line in lines) if match}
+    return {
+        match[0].lower().replace("_", "-")
+        for match in (re.match(r"[A-Za-z][\w.-]*", line) for line in lines)
+        if match
+    }
 
 
 @functools.cache
@@ -101,14 +115,18 @@ def test_every_package_that_helpers_imports_is_in_requirements():
 
 def test_an_import_that_requirements_do_not_name_is_found(tmp_path):
     (tmp_path / "requirements.txt").write_text("# numpy\nPyYAML>=6  # psutil\n")
-    (tmp_path / "module.py").write_text("import os, yaml\n\ndef late():\n    from psutil import Process\n    import numpy.linalg\n")
+    (tmp_path / "module.py").write_text(
+        "import os, yaml\n\ndef late():\n    from psutil import Process\n    import numpy.linalg\n"
+    )
     found = unnamed_imports(tmp_path, named_in(tmp_path / "requirements.txt"))
     assert found == {"module.py imports psutil", "module.py imports numpy"}
 
 
 def test_large_files_are_the_corpus_and_the_shipped_detector_alone():
     large = [str(path.relative_to(PROJECT)) for path in tracked() if path.stat().st_size > 1_000_000]
-    assert all(name.startswith(("helpers/data/starter/", "helpers/demo/shipped/")) for name in large), large
+    assert all(name.startswith(("helpers/data/starter.zip", "helpers/demo/shipped/")) for name in large), (
+        large
+    )
 
 
 def test_no_notebook_is_committed_with_outputs():

@@ -125,7 +125,11 @@ def test_a_stream_of_unknown_length_is_read_to_its_end(tmp_path):
     path = tmp_path / "piped.wav"
     soundfile.write(path, wave, RATE, subtype="PCM_16")
     content = bytearray(path.read_bytes())
-    for size in (b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\xf0\xff\x7f"):  # as programs write into a pipe
+    for size in (
+        b"\xff\xff\xff\xff",
+        b"\xff\xff\xff\x7f",
+        b"\x00\xf0\xff\x7f",
+    ):  # as programs write into a pipe
         content[40:44] = size
         path.write_bytes(content)
         assert len(read_audio(path)) == RATE
@@ -195,7 +199,9 @@ def test_whole_mp3_is_read(tmp_path, rate, seconds):
 
 def test_mp3_of_which_less_can_be_read_than_it_holds_or_tells_is_refused(tmp_path):
     path = write_mp3(tmp_path / "guessed.mp3", 30.0, told=False)
-    with pytest.raises(BadAudio, match=r"guessed.mp3 .* does not tell its length: \d+\.\d+ s of 30\.\d+ s can be read"):
+    with pytest.raises(
+        BadAudio, match=r"guessed.mp3 .* does not tell its length: \d+\.\d+ s of 30\.\d+ s can be read"
+    ):
         read_audio(path)
     path = write_mp3(tmp_path / "cut.mp3", 20.0)
     path.write_bytes(path.read_bytes()[:20_000])
@@ -223,7 +229,9 @@ def test_flac_from_a_pipe_is_refused_in_words(tmp_path):
     content[22:26] = bytes(4)
     path.write_bytes(content)
     for look in (read_audio, audio_duration):
-        with pytest.raises(BadAudio, match="piped.flac does not say how long it is, .*: convert it once, to WAV or FLAC"):
+        with pytest.raises(
+            BadAudio, match="piped.flac does not say how long it is, .*: convert it once, to WAV or FLAC"
+        ):
             look(path)
 
 
@@ -242,8 +250,14 @@ def test_of_a_long_recording_only_what_is_wanted_is_read_and_is_the_same(tmp_pat
 
 
 def test_resampling_is_reported(tmp_path):
-    paths = [write_clip(tmp_path / "a.wav"), write_clip(tmp_path / "b.wav", rate=48_000), tmp_path / "gone.wav"]
-    table = pd.DataFrame({"utterance": ["a", "b", "gone"], "split": "train", "label": "spoof", "path": map(str, paths)})
+    paths = [
+        write_clip(tmp_path / "a.wav"),
+        write_clip(tmp_path / "b.wav", rate=48_000),
+        tmp_path / "gone.wav",
+    ]
+    table = pd.DataFrame(
+        {"utterance": ["a", "b", "gone"], "split": "train", "label": "spoof", "path": map(str, paths)}
+    )
     facts = file_facts(table)
     assert facts.attrs["rejected"][0]["utterance"] == "gone"
     assert resampling_sentence(facts) == "1 of 2 files are resampled to 16,000 Hz (from 48,000 Hz)"

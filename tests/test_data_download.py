@@ -131,7 +131,10 @@ def test_archive_arrives_whole_and_only_once(service, tmp_path, capsys):
     archive = download(ENTRY, tmp_path / "downloads")
     assert archive.name == "asvpoof-2019-dataset.zip" and archive.read_bytes() == service.body
     assert service.asked[0]["path"] == "/api/v1/datasets.DatasetApiService/DownloadDataset"
-    assert (service.asked[0]["ownerSlug"], service.asked[0]["datasetSlug"]) == ("awsaf49", "asvpoof-2019-dataset")
+    assert (service.asked[0]["ownerSlug"], service.asked[0]["datasetSlug"]) == (
+        "awsaf49",
+        "asvpoof-2019-dataset",
+    )
     assert "100%" in capsys.readouterr().out
     download(ENTRY, tmp_path / "downloads")
     assert len(service.asked) == 1
@@ -145,7 +148,9 @@ def test_from_nothing_to_the_table_by_name(service, tmp_path, monkeypatch, capsy
     opened = open_dataset("la", place=where_am_i(root=tmp_path))
     assert len(opened) == 8 and not list(opened.root.rglob("filler.bin"))
     said = capsys.readouterr().out
-    assert said.index("looked:") < said.index("found:") < said.index("download la:") < said.index("staged la:")
+    assert (
+        said.index("looked:") < said.index("found:") < said.index("download la:") < said.index("staged la:")
+    )
     # A second notebook finds the staged archive and asks nobody.
     open_dataset("la", place=where_am_i(root=tmp_path))
     assert len(service.asked) == 1
@@ -163,7 +168,9 @@ def test_own_zip_that_is_gone_is_told_from_its_unpacked_files(tmp_path):
     place = where_am_i({"HELPERS_WORK": str(tmp_path / "work")}, tmp_path)
     root = open_dataset("mine", place=place, manifest=manifest).root
     archive.unlink()
-    with pytest.raises(SourceError, match=f"mine.zip is gone, its unpacked files are in {root}: give that as `path`"):
+    with pytest.raises(
+        SourceError, match=f"mine.zip is gone, its unpacked files are in {root}: give that as `path`"
+    ):
         open_dataset("mine", place=place, manifest=manifest)
 
 
@@ -203,12 +210,18 @@ def test_consent_not_given_names_the_page_to_open(service, tmp_path):
     service.statuses = [403]
     with pytest.raises(SourceError) as caught:
         download(ENTRY, tmp_path)
-    assert "open https://www.kaggle.com/datasets/awsaf49/asvpoof-2019-dataset, accept its terms" in str(caught.value)
+    assert "open https://www.kaggle.com/datasets/awsaf49/asvpoof-2019-dataset, accept its terms" in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize(
     ("status", "sentence"),
-    [(401, "does not accept the token"), (404, "Kaggle has nothing at awsaf49"), (400, "refused the download")],
+    [
+        (401, "does not accept the token"),
+        (404, "Kaggle has nothing at awsaf49"),
+        (400, "refused the download"),
+    ],
 )
 def test_other_refusals(service, tmp_path, status, sentence):
     service.statuses = [status]
@@ -240,7 +253,9 @@ def test_missing_token_says_where_to_make_one(service, tmp_path, monkeypatch, ca
 def test_missing_token_in_a_kaggle_session_says_attach(service, tmp_path, monkeypatch):
     monkeypatch.delenv("KAGGLE_USERNAME")
     place = where_am_i({"KAGGLE_KERNEL_RUN_TYPE": "Batch"}, tmp_path)
-    with pytest.raises(SourceError, match="not attached to this Kaggle session: Add Input, search for awsaf49/"):
+    with pytest.raises(
+        SourceError, match="not attached to this Kaggle session: Add Input, search for awsaf49/"
+    ):
         download(ENTRY, tmp_path, place)
 
 
@@ -253,7 +268,9 @@ def unreachable(service, monkeypatch):
 
 def test_kaggle_session_without_internet_says_attach(unreachable, tmp_path):
     place = where_am_i({"KAGGLE_KERNEL_RUN_TYPE": "Batch"}, tmp_path)
-    with pytest.raises(SourceError, match="no internet; attach the data instead: .*awsaf49/asvpoof-2019-dataset"):
+    with pytest.raises(
+        SourceError, match="no internet; attach the data instead: .*awsaf49/asvpoof-2019-dataset"
+    ):
         download(ENTRY, tmp_path, place)
 
 

@@ -154,7 +154,10 @@ def test_all_recordings_missing_is_never_allowed(tmp_path, manifest):
         ("\n\nLA_0079 LA_T_1 A01 - spoof", "line 3: label spoof with attack '-'"),
         ("LA_0079 LA_T_1 - - bonafide\nLA_0079 LA_T_1 - A01 spoof", "names 'LA_T_1' more than once"),
         ("LA_0009 LA_E_9332881 alaw ita_tx A07 spoof notrim eval", "reads like ASVspoof 2021"),
-        ("PA_0010 PA_E_1000001 R1 M4 d4 r1 m2 s4 c4 spoof notrim eval", "open that with `layout: protocol_csv`"),
+        (
+            "PA_0010 PA_E_1000001 R1 M4 d4 r1 m2 s4 c4 spoof notrim eval",
+            "open that with `layout: protocol_csv`",
+        ),
     ],
 )
 def test_a_strange_protocol_line_is_shown(tmp_path, manifest, line, sentence):
@@ -169,7 +172,10 @@ def test_protocols_are_read_with_a_byte_order_mark_and_refused_unless_utf8(tmp_p
     asvspoof(tmp_path / "in")
     path = next((tmp_path / "in").rglob("*.cm.train.trn.txt"))
     path.write_text(path.read_text(), encoding="utf-8-sig")
-    assert open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest()).table["speaker"][0] == "LA_0079"
+    assert (
+        open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest()).table["speaker"][0]
+        == "LA_0079"
+    )
     path.write_bytes("Jörg LA_T_1 - - bonafide".encode("latin-1"))
     with pytest.raises(DataError, match="train.trn.txt is not in UTF-8: save it in UTF-8"):
         open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest())
@@ -192,7 +198,11 @@ def test_access_chooses_between_protocols_side_by_side(tmp_path, manifest):
 
 def test_fake_or_real_parts_are_told_apart(tmp_path, manifest):
     fake_or_real(tmp_path / "in")
-    for name, part in (("for_2sec", "for-2seconds"), ("for_norm", "for-norm"), ("for_rerec", "for-rerecorded")):
+    for name, part in (
+        ("for_2sec", "for-2seconds"),
+        ("for_norm", "for-norm"),
+        ("for_rerec", "for-rerecorded"),
+    ):
         table = open_dataset(name, str(tmp_path / "in"), manifest=manifest()).table
         check_table(table)
         assert len(table) == 12 and table["path"].str.contains(f"/{part}/").all()
@@ -266,7 +276,9 @@ def test_fingerprint_tells_a_part_from_the_whole(tmp_path, manifest):
 
 def test_own_folder_split_by_subfolder_keeps_speakers_together(tmp_path, manifest):
     real_and_fake(tmp_path / "in", n=24, speakers=8)
-    table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest(), options={"split": "folder"}).table
+    table = open_dataset(
+        "my_folder", str(tmp_path / "in"), manifest=manifest(), options={"split": "folder"}
+    ).table
     assert table.groupby("group")["split"].nunique().max() == 1
     assert (pd.crosstab(table["split"], table["label"]) > 0).all().all()
 
@@ -311,7 +323,9 @@ def test_own_protocol_inside_a_zip(tmp_path, manifest):
 
 
 def test_smallest_protocol_is_two_columns(tmp_path, manifest):
-    text = "\ufeffpath;label\n" + "".join(f"flac/u{n}.flac;{'real' if n % 2 else 'Fake'}\n" for n in range(20))
+    text = "\ufeffpath;label\n" + "".join(
+        f"flac/u{n}.flac;{'real' if n % 2 else 'Fake'}\n" for n in range(20)
+    )
     protocol_csv(tmp_path / "in", text, n=20)
     table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest()).table
     check_table(table)
@@ -329,7 +343,10 @@ def test_smallest_protocol_is_two_columns(tmp_path, manifest):
         ("path,label\nflac/u0.flac,spoof\n./flac/u0.flac,spoof\n", "u0.flac' more than once"),
         ("path,label\n\n\nflac/u0.flac,maybe\n", "line 4: label 'maybe'"),
         ("path,label\nflac/u0.flac,spoof\n,spoof\n", "line 3: the path is empty"),
-        ("path,label\nflac/u0.flac,spoof\nflac,spoof\n", "1 files of the protocol are missing (all 1), such as flac"),
+        (
+            "path,label\nflac/u0.flac,spoof\nflac,spoof\n",
+            "1 files of the protocol are missing (all 1), such as flac",
+        ),
         ("path,label\nflac/u0.flac,spoof,train\n", "line 2: 3 cells under 2 headings"),
         ("path,path,label\nflac/u0.flac,x,spoof\n", "two columns called 'path'"),
         ('path,label\n"flac/u0.flac,spoof\n', "protocol.csv cannot be read"),
@@ -387,20 +404,27 @@ def test_own_data_without_one_of_the_splits_are_refused(tmp_path, manifest):
 
 def test_a_split_in_the_options_is_refused_where_the_data_have_their_own(tmp_path, manifest):
     protocol_csv(tmp_path / "in")
-    with pytest.raises(DataError, match="come with a split of their own: take `split: random` out of the options"):
+    with pytest.raises(
+        DataError, match="come with a split of their own: take `split: random` out of the options"
+    ):
         open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options={"split": "random"})
 
 
 def test_the_speakers_of_a_protocol_can_be_kept_apart(tmp_path, manifest):
     def write(speakers: str):
-        rows = [f"flac/u{n}.flac,{('real', 'fake')[n % 2]},{speakers[n // 2 % len(speakers)]}\n" for n in range(24)]
+        rows = [
+            f"flac/u{n}.flac,{('real', 'fake')[n % 2]},{speakers[n // 2 % len(speakers)]}\n"
+            for n in range(24)
+        ]
         protocol_csv(tmp_path / "in", "path,label,speaker\n" + "".join(rows), n=24)
         options = {"split": "speaker_disjoint"}
         return open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options=options).table
 
     table = write("abcdef")
     check_table(table)
-    assert shared_speakers(table) == [] and set(table["split"]) == {"train", "dev", "eval"} and len(table) == 24
+    assert (
+        shared_speakers(table) == [] and set(table["split"]) == {"train", "dev", "eval"} and len(table) == 24
+    )
     with pytest.raises(DataError, match="needs to know each clip's speaker"):
         write("abcde-")
 
@@ -413,13 +437,17 @@ def test_data_without_one_class_are_refused_unless_allowed(tmp_path, manifest, w
     with pytest.raises(CountMismatch, match="each split needs both classes, but train has "):
         open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
     assert "10 files not read (m4a): convert to WAV, e.g. ffmpeg -i x.m4a x.wav" in capsys.readouterr().out
-    assert len(open_dataset("my_folder", str(tmp_path / "in"), allow_mismatch=True, manifest=manifest())) == 10
+    assert (
+        len(open_dataset("my_folder", str(tmp_path / "in"), allow_mismatch=True, manifest=manifest())) == 10
+    )
     opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
     assert any("10 files not read" in note for note in opened.notes)
 
 
 def test_a_split_without_one_class_is_refused(tmp_path, manifest):
-    lines = [f"flac/u{n}.flac,{('real', 'fake')[n % 2]},{('train', 'dev', 'test')[n // 2 % 3]}" for n in range(12)]
+    lines = [
+        f"flac/u{n}.flac,{('real', 'fake')[n % 2]},{('train', 'dev', 'test')[n // 2 % 3]}" for n in range(12)
+    ]
     lines = [line for line in lines if not line.endswith("fake,test")]
     protocol_csv(tmp_path / "in", "path,label,split\n" + "\n".join(lines) + "\n", n=12)
     with pytest.raises(CountMismatch, match="but eval has 2 bonafide and 0 spoof"):
@@ -448,7 +476,10 @@ def test_a_folder_called_test_beside_the_classes_is_no_split(tmp_path, manifest)
 def test_columns_and_labels_of_others_can_be_translated(tmp_path, manifest):
     lines = [f"flac/u{n}.flac,{n % 2},{('train', 'dev', 'eval')[n // 2]}" for n in range(6)]
     protocol_csv(tmp_path / "in", "\n".join(["wav,target,fold", *lines]))
-    options = {"columns": {"path": "wav", "label": "target", "split": "fold"}, "labels": {1: "bonafide", 0: "spoof"}}
+    options = {
+        "columns": {"path": "wav", "label": "target", "split": "fold"},
+        "labels": {1: "bonafide", 0: "spoof"},
+    }
     table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options=options).table
     assert table["label"].tolist() == ["spoof", "bonafide"] * 3
 
@@ -480,7 +511,8 @@ def test_deep_voice_speakers_are_disjoint_in_source_and_target(voices, manifest)
     opened = open_dataset("deep_voice_audio", str(voices), manifest=manifest(), options=options)
     check_table(opened.table)
     heard = {
-        split: set(part["source_speaker"]) | set(part["target_speaker"]) for split, part in opened.table.groupby("split")
+        split: set(part["source_speaker"]) | set(part["target_speaker"])
+        for split, part in opened.table.groupby("split")
     }
     assert heard["train"].isdisjoint(heard["dev"] | heard["eval"]) and heard["dev"].isdisjoint(heard["eval"])
     # 4 + 2 + 2 speakers: each set keeps its n reals and n (n - 1) conversions, two pieces each.
@@ -522,7 +554,9 @@ FEATURES = {"title": "Mine", "source": "folder", "path": "in", "layout": "featur
 
 def features_csv(folder, heading: str, row: str, n: int = 12):
     """`row` is filled with the number, the label and a split."""
-    rows = [row.format(i, ("REAL", "FAKE")[i % 2], ("Train", "validation", "Test")[i // 2 % 3]) for i in range(n)]
+    rows = [
+        row.format(i, ("REAL", "FAKE")[i % 2], ("Train", "validation", "Test")[i // 2 % 3]) for i in range(n)
+    ]
     return touch(folder / "DATASET-balanced.csv", (heading + "\n" + "\n".join(rows) + "\n").encode())
 
 
@@ -530,7 +564,9 @@ def test_a_feature_table_may_come_from_any_spreadsheet(tmp_path, manifest):
     features_csv(tmp_path / "in", ";utterance;path;a;speaker;LABEL;split", "{0};u{0};x.wav;{0}.5;{0};{1};{2}")
     table = open_dataset("mine", manifest=manifest(mine=FEATURES)).table
     check_table(table)
-    assert table["utterance"][3] == "u3" and table["speaker"][3] == "3" and table["a"].tolist()[:2] == [0.5, 1.5]
+    assert (
+        table["utterance"][3] == "u3" and table["speaker"][3] == "3" and table["a"].tolist()[:2] == [0.5, 1.5]
+    )
     assert list(table.columns[7:]) == ["a"]
 
 
@@ -540,7 +576,10 @@ def test_whole_numbers_may_name_labels_and_recordings(tmp_path, manifest):
     options = {"labels": {1: "bonafide", 0: "spoof"}, "recording_column": "rec", "split": "recording"}
     table = open_dataset("mine", manifest=manifest(mine=FEATURES), options=options).table
     check_table(table)
-    assert table.groupby("recording")["split"].nunique().max() == 1 and table["label"].tolist()[:2] == ["spoof", "bonafide"]
+    assert table.groupby("recording")["split"].nunique().max() == 1 and table["label"].tolist()[:2] == [
+        "spoof",
+        "bonafide",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -563,7 +602,11 @@ def test_mistakes_in_a_feature_table_are_shown_with_their_line(tmp_path, manifes
 
 
 def test_an_empty_feature_table_is_named(tmp_path, manifest):
-    for content, sentence in ((b"", "cannot be read"), (b"a,LABEL\n", "no lines"), (b"a;LABEL\n0,5;REAL\n", "decimals need a point")):
+    for content, sentence in (
+        (b"", "cannot be read"),
+        (b"a,LABEL\n", "no lines"),
+        (b"a;LABEL\n0,5;REAL\n", "decimals need a point"),
+    ):
         touch(tmp_path / "in" / "DATASET-balanced.csv", content)
         with pytest.raises(DataError, match=sentence):
             open_dataset("mine", manifest=manifest(mine=FEATURES))

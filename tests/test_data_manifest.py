@@ -163,5 +163,7 @@ def test_fingerprint_takes_a_name_that_is_not_utf8(tmp_path):
 
 def test_reading_the_manifest_needs_no_heavy_import():
     code = "import sys, helpers.data.manifest; print([m for m in ('pandas', 'torch', 'soundfile') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

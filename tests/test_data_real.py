@@ -65,7 +65,9 @@ def test_thirteen_real_recordings_are_read_and_the_others_reported(shared, capsy
 
 def test_speech_pairs_is_an_entry_of_a_few_lines(manifest):
     opened = open_dataset("speech_pairs", manifest=manifest)
-    assert pd.crosstab(opened.table["split"], opened.table["label"]).loc[["train", "dev", "eval"]].values.tolist() == [
+    assert pd.crosstab(opened.table["split"], opened.table["label"]).loc[
+        ["train", "dev", "eval"]
+    ].values.tolist() == [
         [210, 297],
         [59, 124],
         [106, 156],
@@ -88,7 +90,9 @@ def test_shortcuts_of_speech_pairs_show_the_known_trap(manifest):
 def test_segments_split_by_disjoint_speakers(manifest):
     opened = open_dataset("segments", manifest=manifest)
     assert opened.counts["found"].sum() == 6_528 > len(opened)
-    heard = [set(part["source_speaker"]) | set(part["target_speaker"]) for _, part in opened.table.groupby("split")]
+    heard = [
+        set(part["source_speaker"]) | set(part["target_speaker"]) for _, part in opened.table.groupby("split")
+    ]
     assert heard[0].isdisjoint(heard[1] | heard[2]) and heard[1].isdisjoint(heard[2])
     by_recording = open_dataset("segments", manifest=manifest, options={"split": "recording"}).table
     assert len(by_recording) == 6_528 and by_recording.groupby("recording")["split"].nunique().max() == 1

@@ -19,10 +19,10 @@ from data_trees import protocol_csv, touch, zipped
 
 from helpers.data import SourceError, StagingError, pack_results, stage
 from helpers.data import staging as staging_module
-from helpers.data.bench import bench_staging
 from helpers.data.manifest import PROJECT, Entry
 from helpers.data.sources import Source
 from helpers.data.staging import MARK
+from tools.bench_staging import bench_staging
 
 
 def entry(**fields) -> Entry:
@@ -73,12 +73,16 @@ def test_checksum_is_compared_and_named(tmp_path, archive):
     right = hashlib.sha256(archive.read_bytes()).hexdigest()
     with pytest.raises(StagingError) as caught:
         stage(Source("zip", archive), entry(sha256="41" * 32), tmp_path / "data")
-    assert f"mine.zip has sha256 {right[:8]}…, the manifest says 41414141…: download it again" in str(caught.value)
+    assert f"mine.zip has sha256 {right[:8]}…, the manifest says 41414141…: download it again" in str(
+        caught.value
+    )
     assert leftovers(tmp_path / "data") == []
     root = stage(Source("zip", archive), entry(sha256=right), tmp_path / "data")
     os.utime(archive)  # a fresh clone changes the time, not the archive
     before = (root / MARK).stat().st_mtime_ns
-    assert (stage(Source("zip", archive), entry(sha256=right), tmp_path / "data") / MARK).stat().st_mtime_ns == before
+    assert (
+        stage(Source("zip", archive), entry(sha256=right), tmp_path / "data") / MARK
+    ).stat().st_mtime_ns == before
 
 
 def test_only_the_wanted_part_is_unpacked(tmp_path):
@@ -89,7 +93,9 @@ def test_only_the_wanted_part_is_unpacked(tmp_path):
     assert list(content(stage(Source("zip", both), only, tmp_path / "data"))) == ["LA/LA/a.txt"]
 
 
-@pytest.mark.parametrize("name", ["../evil.txt", "a/../../evil.txt", "/evil.txt", "C:/evil.txt", "a\\..\\..\\evil.txt"])
+@pytest.mark.parametrize(
+    "name", ["../evil.txt", "a/../../evil.txt", "/evil.txt", "C:/evil.txt", "a\\..\\..\\evil.txt"]
+)
 def test_name_that_leaves_the_folder_is_refused_before_anything_is_written(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as packed:
         packed.writestr("good.txt", "good")

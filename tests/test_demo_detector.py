@@ -27,7 +27,11 @@ def score_table(bonafide, spoof):
 
 def test_scores_are_those_of_the_training_run():
     detector, stored = toys.toy_detector(), toys.toy_run().read_scores().set_index("utterance")["score"]
-    names = [name for i, name in enumerate(stored.index) if len(read_audio(toys.toy_audio() / f"{name}.wav")) <= 48_000][:12]
+    names = [
+        name
+        for i, name in enumerate(stored.index)
+        if len(read_audio(toys.toy_audio() / f"{name}.wav")) <= 48_000
+    ][:12]
     for name in names:
         verdict = detector.detect(toys.toy_audio() / f"{name}.wav")
         assert verdict.score == pytest.approx(stored[name], abs=1e-4)
@@ -125,13 +129,17 @@ def test_an_hour_of_audio_is_read_in_bounded_memory(tmp_path):
         n += len(cutter.push(block))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert facts.duration_s == pytest.approx(3600, abs=0.1) or facts.duration_s == pytest.approx(3600 * len(minute) / 480_000, abs=0.1)
+    assert facts.duration_s == pytest.approx(3600, abs=0.1) or facts.duration_s == pytest.approx(
+        3600 * len(minute) / 480_000, abs=0.1
+    )
     assert n > 1000 and peak < 60e6
 
 
 def test_pieces_cover_everything_and_the_last_is_full():
     cutter, wave = Cutter(100), np.arange(257, dtype=np.float32)
-    pieces = [piece for start in range(0, 257, 33) for piece in cutter.push(wave[start : start + 33])] + cutter.end()
+    pieces = [
+        piece for start in range(0, 257, 33) for piece in cutter.push(wave[start : start + 33])
+    ] + cutter.end()
     assert [(start, len(piece)) for start, piece in pieces] == [(0, 100), (100, 100), (157, 100)]
     assert all((piece == wave[start : start + 100]).all() for start, piece in pieces)
     exact = Cutter(100)
@@ -190,7 +198,9 @@ def test_audio_unlike_the_training_data_is_said_to_be(tmp_path):
 
 def test_moments_are_the_windows_that_speak_for_a_spoof():
     operating = Operating(-1.0, 1.0, 0.05, 0.0, 2.0, 0.0)
-    windows = [Window(2.0 * i, 2.0 * i + 2, score) for i, score in enumerate([2.0, 2.1, -3.0, 2.2, -1.5, 1.9])]
+    windows = [
+        Window(2.0 * i, 2.0 * i + 2, score) for i, score in enumerate([2.0, 2.1, -3.0, 2.2, -1.5, 1.9])
+    ]
     assert [w.start for w in moments(windows, operating)] == [4.0, 8.0]
     assert moments(windows[:1], operating) == []
 
@@ -204,7 +214,10 @@ def test_refusals_are_sentences(tmp_path):
         "silent.wav": (lambda path: write(path, np.zeros(16_000)), "is silent"),
         "blink.wav": (lambda path: write(path, np.ones(200)), "less than 0.1 s"),
         "nan.wav": (lambda path: write(path, np.full(16_000, np.nan), subtype="FLOAT"), "NaN"),
-        "slow.wav": (lambda path: write(path, np.ones(2_000) * 0.1, rate=100), "claims a sample rate of 100 Hz"),
+        "slow.wav": (
+            lambda path: write(path, np.ones(2_000) * 0.1, rate=100),
+            "claims a sample rate of 100 Hz",
+        ),
     }
     for name, (make, words) in cases.items():
         make(tmp_path / name)
@@ -228,7 +241,9 @@ def test_a_run_is_found_by_name_by_its_beginning_and_by_being_the_best(monkeypat
     run = toys.toy_run()
     monkeypatch.setenv("HELPERS_RUNS", str(run.folder.parent))
     monkeypatch.setattr("helpers.demo.choice.SHIPPED", tmp_path / "none")
-    assert find_run(run.name).folder == find_run("26_train").folder == find_run(run.folder).folder == run.folder
+    assert (
+        find_run(run.name).folder == find_run("26_train").folder == find_run(run.folder).folder == run.folder
+    )
     assert [one.name for one in usable_runs()] == [run.name] and find_run().name == run.name
     with pytest.raises(FileNotFoundError, match="no run folder"):
         find_run("nobody")
@@ -257,7 +272,7 @@ def test_weights_of_another_network_are_refused_in_words(tmp_path, monkeypatch):
 
 
 def test_the_shipped_detector_judges_as_its_run_does(tmp_path):
-    from helpers.demo.ship import ship
+    from tools.ship import ship
 
     detector = toys.toy_detector()
     folder = ship(detector, tmp_path / "shipped")

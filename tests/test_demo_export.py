@@ -20,21 +20,30 @@ def test_the_exported_network_equals_torch_and_is_used_until_the_weights_change(
     assert "equal to torch" in capsys.readouterr().out
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     clips = random_clips(before, 5, seed=9)
-    np.testing.assert_allclose(session.run(None, {"clips": clips.numpy()})[0], before.score_features(clips), atol=1e-4)
+    np.testing.assert_allclose(
+        session.run(None, {"clips": clips.numpy()})[0], before.score_features(clips), atol=1e-4
+    )
     with_onnx = load_detector(folder)
     path = sorted(toys.toy_audio().glob("*eval*.wav"))[0]
-    assert with_onnx.session is not None and with_onnx.detect(path).score == pytest.approx(before.detect(path).score, abs=1e-4)
+    assert with_onnx.session is not None and with_onnx.detect(path).score == pytest.approx(
+        before.detect(path).score, abs=1e-4
+    )
     weights = folder / "best.safetensors"
     from safetensors.torch import load_file, save_file
 
     state = load_file(weights)
-    save_file({name: tensor * 1.01 if tensor.is_floating_point() else tensor for name, tensor in state.items()}, weights)
+    save_file(
+        {name: tensor * 1.01 if tensor.is_floating_point() else tensor for name, tensor in state.items()},
+        weights,
+    )
     assert load_detector(folder).session is None
 
 
 @pytest.mark.parametrize("out", [".", "missing/model.onnx"])
 def test_a_place_that_cannot_be_written_is_refused_before_the_work(out, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("helpers.demo.export.load_detector", lambda run: pytest.fail("the detector was loaded"))
+    monkeypatch.setattr(
+        "helpers.demo.export.load_detector", lambda run: pytest.fail("the detector was loaded")
+    )
     assert main(["shipped", "--out", str(tmp_path / out)]) == 2
     assert "--out names a file" in capsys.readouterr().err
 

@@ -77,9 +77,13 @@ def test_damaged_files_get_a_verdict_or_a_sentence(tmp_path):
         slowest = max(slowest, (seconds, f"file {i}, {suffix}"))
     growth = peak_mb() - before
     refused = sum(n for (_, result), n in counts.items() if result == "refused")
-    print(f"\n{N_FILES} damaged files: {N_FILES - refused} accepted, {refused} refused, slowest {slowest[0]:.2f} s "
-          f"({slowest[1]}), memory {before:.0f} + {growth:.0f} MB")
+    print(
+        f"\n{N_FILES} damaged files: {N_FILES - refused} accepted, {refused} refused, slowest {slowest[0]:.2f} s "
+        f"({slowest[1]}), memory {before:.0f} + {growth:.0f} MB"
+    )
     for suffix in dict.fromkeys(suffix for suffix, _ in sources):
-        print(f"{suffix:<5} accepted {counts[suffix, 'accepted']:>5}   refused {counts[suffix, 'refused']:>5}")
+        print(
+            f"{suffix:<5} accepted {counts[suffix, 'accepted']:>5}   refused {counts[suffix, 'refused']:>5}"
+        )
     assert 0.1 * N_FILES < refused < 0.95 * N_FILES
     assert slowest[0] < 10 and growth < FLOOD

@@ -18,8 +18,12 @@ def save_network(tmp_path, **parameters):
     given = {"dataset": "none", "features": "logmel", **parameters}
     options = {k: v for k, v in given.items() if k == "width"}
     shape = input_shape(FEATURES[given["features"]], given.get("crop_frames", 0))
-    network = prepare_network(build_model(given["model"], shape, **options), given.get("loss", "cross_entropy"))
-    model = Standardised(network, np.full((shape[0], 1), -5.0, np.float32), np.full((shape[0], 1), 2.0, np.float32)).eval()
+    network = prepare_network(
+        build_model(given["model"], shape, **options), given.get("loss", "cross_entropy")
+    )
+    model = Standardised(
+        network, np.full((shape[0], 1), -5.0, np.float32), np.full((shape[0], 1), 2.0, np.float32)
+    ).eval()
     run = open_run("99_test", given, "", tmp_path)
     save_file(model.state_dict(), run.path("best.safetensors"))
     run.finish(model=given["model"], features=given["features"])
@@ -32,7 +36,11 @@ def save_network(tmp_path, **parameters):
         {"model": "small", "width": 6},
         {"model": "small", "width": 6, "crop_frames": 100},
         {"model": "custom_cnn", "loss": "one_class_softmax"},
-        {"model": "custom_cnn", "probe_clips": 240, "published": ""},  # a notebook's own, no option of the model
+        {
+            "model": "custom_cnn",
+            "probe_clips": 240,
+            "published": "",
+        },  # a notebook's own, no option of the model
         {"model": "custom_cnn", "loss": "additive_margin"},
     ],
 )

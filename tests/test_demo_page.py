@@ -58,7 +58,10 @@ def test_every_picture_of_a_verdict_is_told_in_words(tmp_path):
     assert listener.pictures >= 5 and listener.nameless == []
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>.wav", "a'\"><img src=x>.wav", "-rf.wav", "x" * 200 + ".wav", "нет\u202e.wav"])
+@pytest.mark.parametrize(
+    "name",
+    ["<script>alert(1)</script>.wav", "a'\"><img src=x>.wav", "-rf.wav", "x" * 200 + ".wav", "нет\u202e.wav"],
+)
 def test_hostile_names_are_shown_as_text(tmp_path, name):
     path = tmp_path / name.replace("/", "_")
     path.write_text("no audio at all")
@@ -106,7 +109,9 @@ def test_treatments_keep_the_length_and_noise_has_the_level_asked_for():
     wave = toys.voice(3, seconds=4)
     for name, treat in TREATMENTS.items():
         treated = treat(wave)
-        assert treated.shape == wave.shape and treated.dtype == np.float32 and np.abs(treated).max() <= 1, name
+        assert treated.shape == wave.shape and treated.dtype == np.float32 and np.abs(treated).max() <= 1, (
+            name
+        )
     noise = add_noise(0.2 * wave, snr_db=15.0) - 0.2 * wave
     assert 10 * np.log10(np.mean((0.2 * wave) ** 2) / np.mean(noise**2)) == pytest.approx(15, abs=0.1)
 
@@ -138,7 +143,9 @@ def test_examples_outlive_the_uploads(monkeypatch):
     shown = [examples.Example(str(file), file.stem, "", "") for file in files]
     monkeypatch.setattr(examples, "find_examples", lambda run: shown)
     delete_files_created_by_app(build_page(str(toys.toy_run().folder)), None)
-    assert {path.name for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*.wav")} == {file.name for file in files}
+    assert {path.name for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*.wav")} == {
+        file.name for file in files
+    }
 
 
 def test_nothing_to_judge_is_nothing_to_break(tmp_path):
@@ -149,10 +156,16 @@ def test_nothing_to_judge_is_nothing_to_break(tmp_path):
     judge = next(one.fn for one in build_page(run, examples=False).fns.values() if one.name == "judge")
     soundfile.write(tmp_path / "voice.wav", toys.voice(2), 16_000)
     soundfile.write(tmp_path / "tone.wav", 0.3 * np.sin(np.arange(48_000) / 4), 16_000)
-    assert [judge(str(tmp_path / name), run)[1]["visible"] for name in ("voice.wav", "tone.wav")] == [True, False]
+    assert [judge(str(tmp_path / name), run)[1]["visible"] for name in ("voice.wav", "tone.wav")] == [
+        True,
+        False,
+    ]
 
 
-@pytest.mark.parametrize("port, says", [("0", "between 1 and 65535"), ("-1", "between"), ("70000", "between"), ("taken", "cannot be used")])
+@pytest.mark.parametrize(
+    "port, says",
+    [("0", "between 1 and 65535"), ("-1", "between"), ("70000", "between"), ("taken", "cannot be used")],
+)
 def test_a_port_that_cannot_be_had_is_refused_before_anything_is_loaded(port, says, monkeypatch, capsys):
     from helpers.demo import page
 
@@ -210,7 +223,12 @@ def test_a_visit_in_the_browser(address, tmp_path):
         browser = play.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 844})
         page.set_default_timeout(60_000)
-        page.on("request", lambda request: outside.append(request.url) if not re.match(rf"{address}|data:|blob:", request.url) else None)
+        page.on(
+            "request",
+            lambda request: (
+                outside.append(request.url) if not re.match(rf"{address}|data:|blob:", request.url) else None
+            ),
+        )
         page.goto(address)
         give = "#recording input[type=file]"
         page.wait_for_selector(give, state="attached")
@@ -219,7 +237,9 @@ def test_a_visit_in_the_browser(address, tmp_path):
         page.set_input_files(give, tmp_path / "voice.wav")
         page.wait_for_selector("#verdict .ad-facts:has-text('voice.wav')")
         assert page.locator("#verdict .ad-windows rect").count() == 5
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page is wider than a phone"
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
+            "the page is wider than a phone"
+        )
         overlay = page.locator("#verdict .ad-cam")
         assert overlay.is_visible()
         page.click(".ad-cam-box")
@@ -242,7 +262,9 @@ def test_overlay_and_log_mel_share_their_axes(features):
     from helpers.features import FEATURES, axis_labels
 
     time = np.arange(10 * 16_000) / 16_000
-    tone = (np.sin(2 * np.pi * 2000 * time) * (time > 8)).astype(np.float32)  # 2 kHz, in the last two of ten seconds
+    tone = (np.sin(2 * np.pi * 2000 * time) * (time > 8)).astype(
+        np.float32
+    )  # 2 kHz, in the last two of ten seconds
     drawn = log_mel_picture(tone)
     loudest = np.unravel_index(drawn.argmax(), drawn.shape)
     assert loudest[1] > 0.78 * drawn.shape[1]

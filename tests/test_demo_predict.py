@@ -28,8 +28,15 @@ def test_csv_has_one_row_a_file_in_order_and_bad_files_do_not_stop_it(tmp_path, 
     out = capsys.readouterr()
     rows = list(csv.DictReader(io.StringIO(out.out)))
     assert [row["path"] for row in rows] == files
-    assert rows[3]["reason"] == "notes.txt cannot be read as audio (Format not recognised)" and not rows[3]["answer"]
-    assert all(row["answer"] in ("likely bona fide", "cannot tell", "likely spoof") for i, row in enumerate(rows) if i != 3)
+    assert (
+        rows[3]["reason"] == "notes.txt cannot be read as audio (Format not recognised)"
+        and not rows[3]["answer"]
+    )
+    assert all(
+        row["answer"] in ("likely bona fide", "cannot tell", "likely spoof")
+        for i, row in enumerate(rows)
+        if i != 3
+    )
     assert code in (1, 4) and "× real time" in out.err
 
 
@@ -38,7 +45,11 @@ def test_json_can_be_parsed_and_holds_the_windows(capsys, argv):
     predict.main([str(path), "/nowhere/x.wav", "--json", *argv])
     found = json.loads(capsys.readouterr().out)
     first, second = found["recordings"]
-    assert first["windows"][0]["start"] == 0 and first["sentence"] and found["spoof_below"] <= found["bonafide_above"]
+    assert (
+        first["windows"][0]["start"] == 0
+        and first["sentence"]
+        and found["spoof_below"] <= found["bonafide_above"]
+    )
     assert second == {"path": "/nowhere/x.wav", "reason": "x.wav is not there"}
 
 
@@ -69,7 +80,9 @@ def test_folders_and_globs_are_expanded_once_each(tmp_path):
     for name in ("one.wav", "two.FLAC", "notes.txt"):
         (deep / name).write_bytes(b"x")
     (tmp_path / "odd[1].wav").write_bytes(b"x")
-    found = predict.find_files([str(tmp_path / "a"), str(tmp_path / "a" / "**" / "*.wav"), str(tmp_path / "odd[1].wav"), "gone.wav"])
+    found = predict.find_files(
+        [str(tmp_path / "a"), str(tmp_path / "a" / "**" / "*.wav"), str(tmp_path / "odd[1].wav"), "gone.wav"]
+    )
     assert [name.rpartition("/")[2] for name in found] == ["one.wav", "two.FLAC", "odd[1].wav", "gone.wav"]
 
 

@@ -1,4 +1,5 @@
 """Tables over run folders: who is best, on what, how sure, chosen without eval."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +8,11 @@ from helpers.evaluation import compare, summarise
 from helpers.evaluation.fusion import fuse, fuse_runs, join_scores
 from helpers.runs import load_runs, open_run
 
-ATTACKS = {"train": [f"A{n:02d}" for n in range(1, 7)], "dev": [f"A{n:02d}" for n in range(1, 7)],
-           "eval": [f"A{n:02d}" for n in range(7, 20)]}
+ATTACKS = {
+    "train": [f"A{n:02d}" for n in range(1, 7)],
+    "dev": [f"A{n:02d}" for n in range(1, 7)],
+    "eval": [f"A{n:02d}" for n in range(7, 20)],
+}
 
 
 def utterances(n_bonafide=90, n_per_attack=14, seed=0):
@@ -20,7 +24,9 @@ def utterances(n_bonafide=90, n_per_attack=14, seed=0):
             rows.append((f"{split}_b{number}", "-", "bonafide", split, f"{split}_{rng.integers(9)}"))
         for attack in attacks:
             for number in range(n_per_attack):
-                rows.append((f"{split}_{attack}_{number}", attack, "spoof", split, f"{split}_{rng.integers(9)}"))
+                rows.append(
+                    (f"{split}_{attack}_{number}", attack, "spoof", split, f"{split}_{rng.integers(9)}")
+                )
     return pd.DataFrame(rows, columns=["utterance", "attack", "label", "split", "speaker"])
 
 
@@ -30,19 +36,35 @@ def scored(table, strength, seed):
     hard = table["attack"].map({"A17": 0.1, "A18": 0.4}).fillna(1.0)
     easier = np.where(table["split"] == "eval", 1.0, 1.5)
     mean = np.where(table["label"] == "bonafide", strength, -strength) * hard * easier
-    return table[table["split"] != "train"].assign(score=(mean + rng.normal(0, 1, len(table)))).round({"score": 5})
+    return (
+        table[table["split"] != "train"]
+        .assign(score=(mean + rng.normal(0, 1, len(table))))
+        .round({"score": 5})
+    )
 
 
 def write_run(folder, notebook, model, strength, seed=0, features="logmel", dataset="starter", **info):
-    run = open_run(notebook, {"dataset": dataset, "seed": seed, "model": model, "features": features}, "f" * 8, folder)
+    run = open_run(
+        notebook, {"dataset": dataset, "seed": seed, "model": model, "features": features}, "f" * 8, folder
+    )
     scores = scored(utterances(), strength, seed + len(model))
     run.write_scores(scores)
     epochs = np.arange(1, 9)
-    run.write_history([{"epoch": int(e), "train_loss": float(0.7 * np.exp(-e / 4)), "dev_eer": float(0.4 / e + 0.05)}
-                       for e in epochs])
-    run.finish(model=model, features=features, metrics=summarise(scores, rounds=200), notes=info.pop("notes", []),
-               model_info={"parameters": info.get("parameters", 1000), "ms_per_clip": info.get("ms", 2.0)},
-               timing={"train_seconds": 12.5}, data={"counts": {}})
+    run.write_history(
+        [
+            {"epoch": int(e), "train_loss": float(0.7 * np.exp(-e / 4)), "dev_eer": float(0.4 / e + 0.05)}
+            for e in epochs
+        ]
+    )
+    run.finish(
+        model=model,
+        features=features,
+        metrics=summarise(scores, rounds=200),
+        notes=info.pop("notes", []),
+        model_info={"parameters": info.get("parameters", 1000), "ms_per_clip": info.get("ms", 2.0)},
+        timing={"train_seconds": 12.5},
+        data={"counts": {}},
+    )
     return run
 
 
@@ -52,8 +74,15 @@ def make_runs(folder):
     write_run(folder, "21_train_lcnn", "lcnn", 1.0, seed=1, parameters=180_000, ms=9.3)
     write_run(folder, "11_train_simple_cnn", "simple_cnn", 0.8, parameters=24_600_000, ms=3.2)
     write_run(folder, "20_train_lfcc_gmm", "lfcc_gmm", 0.7, features="lfcc_gmm", parameters=61_952, ms=6.0)
-    write_run(folder, "12_train_resnet50", "resnet50", 0.25, parameters=23_500_000, ms=31.0,
-              notes=["undertrained: 400 of 1455 clips"])
+    write_run(
+        folder,
+        "12_train_resnet50",
+        "resnet50",
+        0.25,
+        parameters=23_500_000,
+        ms=31.0,
+        notes=["undertrained: 400 of 1455 clips"],
+    )
     cache = open_run("03_cache", {"dataset": "starter", "seed": 0}, "f" * 8, folder)
     measures = made_measures()
     measures.to_csv(cache.path("shortcuts.csv"), index=False)
@@ -66,10 +95,13 @@ def made_measures(leak=0.0, seed=5):
     table = utterances()
     rng = np.random.default_rng(seed)
     spoof = (table["label"] == "spoof").to_numpy()
-    return table.assign(bandwidth_hz=7000 + 300 * rng.normal(size=len(table)),
-                        rms_db=-26 + 2 * rng.normal(size=len(table)) + 2 * leak * spoof,
-                        silence_share=rng.beta(2, 6, len(table)), leading_silence_s=rng.exponential(0.1, len(table)),
-                        duration_s=3 + rng.normal(0, 0.5, len(table)))
+    return table.assign(
+        bandwidth_hz=7000 + 300 * rng.normal(size=len(table)),
+        rms_db=-26 + 2 * rng.normal(size=len(table)) + 2 * leak * spoof,
+        silence_share=rng.beta(2, 6, len(table)),
+        leading_silence_s=rng.exponential(0.1, len(table)),
+        duration_s=3 + rng.normal(0, 0.5, len(table)),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +126,14 @@ def test_labels_tell_runs_of_one_model_apart(runs):
 def test_choice_looks_at_dev_and_never_at_eval(runs):
     scored_runs = compare.scored_runs(runs)
     chosen = compare.best_by_dev(scored_runs)
-    assert chosen.metrics["metrics"]["dev"]["eer"] == min(r.metrics["metrics"]["dev"]["eer"] for r in scored_runs)
+    assert chosen.metrics["metrics"]["dev"]["eer"] == min(
+        r.metrics["metrics"]["dev"]["eer"] for r in scored_runs
+    )
     for run in scored_runs:  # an eval that says the contrary changes nothing
-        run.metrics["metrics"]["eval"]["eer"], kept = 0.5 - run.metrics["metrics"]["dev"]["eer"], \
-            run.metrics["metrics"]["eval"]["eer"]
+        run.metrics["metrics"]["eval"]["eer"], kept = (
+            0.5 - run.metrics["metrics"]["dev"]["eer"],
+            run.metrics["metrics"]["eval"]["eer"],
+        )
         assert compare.best_by_dev(scored_runs).name == chosen.name
         run.metrics["metrics"]["eval"]["eer"] = kept
 
@@ -124,9 +160,13 @@ def test_the_same_training_on_other_data_is_no_second_seed(tmp_path):
     for fingerprint, clips in [("a copy", {}), ("more clips", {"train": {"bonafide": 99}})]:
         run = open_run("21_train_lcnn", parameters, fingerprint, tmp_path)
         run.write_scores(scores)
-        run.finish(model="lcnn", features="logmel", metrics=summarise(scores, rounds=20), data={"counts": clips})
+        run.finish(
+            model="lcnn", features="logmel", metrics=summarise(scores, rounds=20), data={"counts": clips}
+        )
     runs = load_runs(tmp_path)
-    assert [run.data_fingerprint for run in compare.first_seeds(runs)] == ["a copy", "more clips"], "the newest of a seed"
+    assert [run.data_fingerprint for run in compare.first_seeds(runs)] == ["a copy", "more clips"], (
+        "the newest of a seed"
+    )
     assert compare.seed_table(runs).empty and len(set(compare.labels_of(runs).values())) == 3
     found = compare.differences([run for run in runs if run.data_fingerprint != "a copy"])
     assert list(found["n"]) == [0] and "share no utterance" in found["verdict"][0]

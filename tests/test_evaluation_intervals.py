@@ -1,4 +1,5 @@
 """Intervals that hold what they claim, thresholds from dev, calibration that can be believed."""
+
 import json
 import math
 import time
@@ -24,8 +25,14 @@ from helpers.metrics import PolarityError, cllr, eer
 def normal_table(n_bonafide, n_spoof, distance, seed, decimals=9):
     rng = np.random.default_rng(seed)
     values = np.r_[rng.normal(distance, 1, n_bonafide), rng.normal(0, 1, n_spoof)].round(decimals)
-    return pd.DataFrame({"utterance": [f"u{n}" for n in range(len(values))], "attack": "-", "score": values,
-                         "label": ["bonafide"] * n_bonafide + ["spoof"] * n_spoof})
+    return pd.DataFrame(
+        {
+            "utterance": [f"u{n}" for n in range(len(values))],
+            "attack": "-",
+            "score": values,
+            "label": ["bonafide"] * n_bonafide + ["spoof"] * n_spoof,
+        }
+    )
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 9])
@@ -36,9 +43,19 @@ def test_weighted_eer_equals_that_of_the_repeated_rows(decimals):
     for weights in resamples(is_bonafide, rounds=40, seed=2):
         again = table.loc[table.index.repeat(weights.astype(int))]
         spoof = again["label"] == "spoof"
-        assert ranking.eer(weights) == pytest.approx(eer(again["score"][~spoof], again["score"][spoof])[0], abs=0.013)
-    exact = [ranking.eer(w) - eer(*[np.repeat(table["score"], w.astype(int))[np.repeat(is_bonafide, w.astype(int)) == k]
-                                    for k in (True, False)])[0] for w in resamples(is_bonafide, rounds=40, seed=3)]
+        assert ranking.eer(weights) == pytest.approx(
+            eer(again["score"][~spoof], again["score"][spoof])[0], abs=0.013
+        )
+    exact = [
+        ranking.eer(w)
+        - eer(
+            *[
+                np.repeat(table["score"], w.astype(int))[np.repeat(is_bonafide, w.astype(int)) == k]
+                for k in (True, False)
+            ]
+        )[0]
+        for w in resamples(is_bonafide, rounds=40, seed=3)
+    ]
     assert np.mean(np.abs(exact) < 1e-9) > 0.9  # the rest: two points equally even
 
 
@@ -110,8 +127,11 @@ def test_thresholds_come_from_dev_alone_and_are_applied_to_eval():
     other = table.assign(score=table["score"].where(table["split"] == "dev", table["score"] * 0.3 + 0.2))
     again = summarise(other, rounds=20)
     for split in ("dev", "eval"):
-        assert found[split]["threshold"] == again[split]["threshold"] == thresholds(table[table["split"] == "dev"])[
-            "equal_error"]
+        assert (
+            found[split]["threshold"]
+            == again[split]["threshold"]
+            == thresholds(table[table["split"] == "dev"])["equal_error"]
+        )
         assert found[split]["threshold_from"] == "dev"
     test = table[table["split"] == "eval"]
     said = test["score"] >= found["eval"]["threshold"]
@@ -159,7 +179,9 @@ def test_calibration_finds_the_log_likelihood_ratio_of_two_normals():
 
 
 def test_calibration_lowers_cllr_on_data_it_has_not_seen():
-    parts = [normal_table(600, 900, 2.0, seed).assign(split=split) for seed, split in enumerate(("dev", "eval"))]
+    parts = [
+        normal_table(600, 900, 2.0, seed).assign(split=split) for seed, split in enumerate(("dev", "eval"))
+    ]
     table = pd.concat(parts, ignore_index=True)
     table["score"] = 5 * table["score"] + 3
     after, changed = calibration.calibrate(table)
@@ -190,5 +212,9 @@ def test_audit_that_betrays_one_attack_names_it():
     measures.loc[measures["attack"].isin(["A04", "A16"]), "duration_s"] += 6
     found = audit.audit(measures, rounds=50)
     assert found["per_attack"]["A16"]["eer"] < 0.1 and "A16" in found["sentence"]
-    section = {"eer": 0.2, "eer_interval": [0.1, 0.3], "per_attack": {"A16": {"eer": 0.1, "eer_interval": [0, 0.2]}}}
+    section = {
+        "eer": 0.2,
+        "eer_interval": [0.1, 0.3],
+        "per_attack": {"A16": {"eer": 0.1, "eer_interval": [0, 0.2]}},
+    }
     assert audit.near_attacks(found, section) == ["A16"]

@@ -1,4 +1,5 @@
 """The report answers in one file; figures show what they are given; a heat map points at the cause."""
+
 import re
 from html import escape, unescape
 
@@ -12,6 +13,8 @@ from helpers.evaluation import audit, cli, compare, plots, report
 from helpers.evaluation.calibration import calibrate, reliability
 from helpers.evaluation.plot_models import frontier_of
 from helpers.runs import load_runs
+from tools import readme as readme_writer
+from tools.__main__ import main as tools_main
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +41,13 @@ def test_report_asks_nothing_of_the_network_and_shows_no_code(html):
 
 
 def test_first_screen_answers_the_four_questions(html, runs):
-    cards = html[html.index('<div class="cards">'):html.index("<h2>")]
+    cards = html[html.index('<div class="cards">') : html.index("<h2>")]
     chosen = compare.best_by_dev(runs)
     section = chosen.metrics["metrics"]["eval"]
     assert compare.labels_of(compare.first_seeds(runs, "starter"))[chosen.name] in cards
-    assert f"{100 * section['eer']:.1f} % EER" in cards and f"{100 * section['eer_interval'][1]:.1f} %" in cards
+    assert (
+        f"{100 * section['eer']:.1f} % EER" in cards and f"{100 * section['eer_interval'][1]:.1f} %" in cards
+    )
     assert compare.hardest_attacks(section)[0][0] in cards
     assert "No shortcut explains" in cards
 
@@ -70,22 +75,21 @@ def test_report_without_finished_runs_says_what_to_run(tmp_path, capsys):
 
 def test_readme_table_is_written_once_and_notices_a_changed_figure(folder, runs, tmp_path, capsys):
     readme = tmp_path / "README.md"
-    readme.write_text("# Suite\n\n<!-- results:begin -->\n"
-                      "<!-- results:end -->\n\nlast line\n")
-    assert report.readme_agrees(readme, runs) != ""
-    assert cli.report(["--runs", str(folder), "--readme", str(readme)]) == 0
+    readme.write_text("# Suite\n\n<!-- results:begin -->\n<!-- results:end -->\n\nlast line\n")
+    assert readme_writer.readme_agrees(readme, runs) != ""
+    assert tools_main(["readme", "--runs", str(folder), "--file", str(readme)]) == 0
     assert "new results table" in capsys.readouterr().out
-    assert report.readme_agrees(readme, runs) == "" and not report.update_readme(readme, runs)
+    assert readme_writer.readme_agrees(readme, runs) == "" and not readme_writer.update_readme(readme, runs)
     text = readme.read_text()
     assert text.count("| lcnn |") == 1, "two seeds of one model are one row"
     rates = [100 * r.metrics["metrics"]["eval"]["eer"] for r in runs if r.metrics.get("model") == "lcnn"]
     assert f"{sum(rates) / 2:.1f} ({min(rates):.1f}–{max(rates):.1f}) of 2" in text
     assert text.startswith("# Suite") and text.endswith("last line\n")
     readme.write_text(re.sub(r"(\| lcnn[^|]*\|[^|]*\| )\d", r"\g<1>9", text, count=1))
-    assert "the runs say" in report.readme_agrees(readme, runs)
+    assert "the runs say" in readme_writer.readme_agrees(readme, runs)
     (tmp_path / "bare.md").write_text("# no marks\n")
     with pytest.raises(ValueError, match="put both marks"):
-        report.update_readme(tmp_path / "bare.md", runs)
+        readme_writer.update_readme(tmp_path / "bare.md", runs)
 
 
 def all_figures(runs):
@@ -100,17 +104,25 @@ def all_figures(runs):
     picture = np.random.default_rng(0).normal(size=(64, 188))
     wave = np.sin(np.arange(48000) / 30)
     return {
-        "det": plots.det_curves(tables), "roc": plots.roc_curves(tables),
+        "det": plots.det_curves(tables),
+        "roc": plots.roc_curves(tables),
         "histogram": plots.score_histogram(next(iter(tables.values())), {"dev": 0.1}),
-        "confusions": plots.confusions(sections), "bars": plots.eer_bars(table), "attacks": plots.attack_bars(sections),
-        "map": plots.attack_map(compare.attack_table(runs)), "summary": plots.summary_bars(table),
-        "cost": plots.eer_against(table), "size": plots.eer_against(table, "parameters"),
-        "dev": plots.dev_against_eval(table), "training": plots.training_curves(scored[0].read_history()),
+        "confusions": plots.confusions(sections),
+        "bars": plots.eer_bars(table),
+        "attacks": plots.attack_bars(sections),
+        "map": plots.attack_map(compare.attack_table(runs)),
+        "summary": plots.summary_bars(table),
+        "cost": plots.eer_against(table),
+        "size": plots.eer_against(table, "parameters"),
+        "dev": plots.dev_against_eval(table),
+        "training": plots.training_curves(scored[0].read_history()),
         "reliability": plots.reliability_diagram({"after": reliability(after[after["split"] == "eval"])}),
         "shortcuts": plots.shortcut_bars({"loudness": 0.4}, {"lcnn": 0.2}),
         "crossed": plots.cross_data_map(compare.cross_data_matrix(runs)),
-        "features": plots.plot_features(picture, setting), "wave": plots.plot_features(wave, {"sample_rate": 16000}),
-        "over": plots.wave_over_features(wave, picture, setting), "pair": plots.side_by_side(picture, picture, setting),
+        "features": plots.plot_features(picture, setting),
+        "wave": plots.plot_features(wave, {"sample_rate": 16000}),
+        "over": plots.wave_over_features(wave, picture, setting),
+        "pair": plots.side_by_side(picture, picture, setting),
         "heat": plots.heat_over_features(picture, np.ones((64, 188)), setting),
     }
 
@@ -122,7 +134,9 @@ def test_every_figure_has_named_axes_and_letters_to_be_read_from_afar(runs):
         assert any(ax.get_xlabel() or name in ("map", "summary", "attacks") for ax in axes), name
         assert any(ax.get_ylabel() or name == "bars" or name == "shortcuts" for ax in axes), name
         for ax in axes:
-            sizes = [text.get_fontsize() for text in (*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label)]
+            sizes = [
+                text.get_fontsize() for text in (*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label)
+            ]
             assert min(sizes) >= 11, name
 
 
@@ -159,9 +173,19 @@ def test_jupyter_and_the_saved_file_carry_the_alt_text(tmp_path):
 
 
 def test_figures_draw_the_rates_they_are_given():
-    table = pd.DataFrame({"label": ["a", "b"], "eer": [0.1, 0.3], "eer_low": [0.05, 0.2], "eer_high": [0.2, 0.4],
-                          "accuracy": [0.9, 0.7], "macro_f1": [0.8, 0.6]})
-    heights = sorted(bar.get_height() for bar in plots.summary_bars(table).axes[0].patches if bar.get_height())
+    table = pd.DataFrame(
+        {
+            "label": ["a", "b"],
+            "eer": [0.1, 0.3],
+            "eer_low": [0.05, 0.2],
+            "eer_high": [0.2, 0.4],
+            "accuracy": [0.9, 0.7],
+            "macro_f1": [0.8, 0.6],
+        }
+    )
+    heights = sorted(
+        bar.get_height() for bar in plots.summary_bars(table).axes[0].patches if bar.get_height()
+    )
     assert heights == pytest.approx([0.6, 0.7, 0.8, 0.9])
     points = plots.eer_bars(table).axes[0].lines[0].get_xdata()
     assert list(points) == [0.1, 0.3]
@@ -169,29 +193,58 @@ def test_figures_draw_the_rates_they_are_given():
 
 def test_many_models_leave_the_axes_room_beside_their_names():
     names = [f"model number {i} with a long name augment=none balance=undersample" for i in range(25)]
-    table = pd.DataFrame({"label": names, "eer": 0.3, "eer_low": 0.2, "eer_high": 0.4, "dev_eer": 0.25,
-                          "accuracy": 0.7, "macro_f1": 0.6, "ms_per_clip": np.geomspace(1, 100, 25)})
-    scores = pd.DataFrame({"label": ["bonafide", "spoof"] * 20, "score": np.random.default_rng(0).normal(size=40)})
-    drawn = {"cost": plots.eer_against(table), "dev": plots.dev_against_eval(table), "summary": plots.summary_bars(table),
-             "det": plots.det_curves(dict.fromkeys(names, scores)),
-             "map": plots.attack_map(pd.DataFrame(0.3, index=["A07", "A08", "mean", "pooled"], columns=names))}
+    table = pd.DataFrame(
+        {
+            "label": names,
+            "eer": 0.3,
+            "eer_low": 0.2,
+            "eer_high": 0.4,
+            "dev_eer": 0.25,
+            "accuracy": 0.7,
+            "macro_f1": 0.6,
+            "ms_per_clip": np.geomspace(1, 100, 25),
+        }
+    )
+    scores = pd.DataFrame(
+        {"label": ["bonafide", "spoof"] * 20, "score": np.random.default_rng(0).normal(size=40)}
+    )
+    drawn = {
+        "cost": plots.eer_against(table),
+        "dev": plots.dev_against_eval(table),
+        "summary": plots.summary_bars(table),
+        "det": plots.det_curves(dict.fromkeys(names, scores)),
+        "map": plots.attack_map(pd.DataFrame(0.3, index=["A07", "A08", "mean", "pooled"], columns=names)),
+    }
     for name, figure in drawn.items():
         figure.canvas.draw()
         box = figure.axes[0].get_window_extent()
         assert min(box.width, box.height) / figure.dpi > 2.4, (name, box)
         assert figure.get_size_inches().max() < 16, name
-    looks = {(line.get_color(), line.get_marker()) for line in drawn["dev"].axes[0].lines if line.get_marker() in "osD^vPX*"}
+    looks = {
+        (line.get_color(), line.get_marker())
+        for line in drawn["dev"].axes[0].lines
+        if line.get_marker() in "osD^vPX*"
+    }
     assert len(looks) == 25
 
 
 def test_cost_figure_names_the_frontier_and_marks_the_undertrained():
-    table = pd.DataFrame({"label": list("ABCD"), "ms_per_clip": [2.0, 5.0, 8.0, 300.0], "eer": [0.20, 0.22, 0.18, 0.185],
-                          "notes": ["", "undertrained: 32 of 99 clips", "", ""]}).assign(eer_low=0.1, eer_high=0.3)
+    table = pd.DataFrame(
+        {
+            "label": list("ABCD"),
+            "ms_per_clip": [2.0, 5.0, 8.0, 300.0],
+            "eer": [0.20, 0.22, 0.18, 0.185],
+            "notes": ["", "undertrained: 32 of 99 clips", "", ""],
+        }
+    ).assign(eer_low=0.1, eer_high=0.3)
     assert list(table["label"][frontier_of(table, "ms_per_clip")]) == ["A", "C"]
     ax = plots.eer_against(table).axes[0]
     assert {text.get_text() for text in ax.texts} == set("ABCD")
     assert {text.get_text() for text in ax.get_legend().get_texts()} == {
-        "on the frontier", "beaten in both by another", "beaten in both by another, undertrained"}
+        "on the frontier",
+        "beaten in both by another",
+        "beaten in both by another, undertrained",
+    }
     many = pd.concat([table, *[table[1:2].assign(label=f"E{n}") for n in range(9)]], ignore_index=True)
     assert {text.get_text() for text in plots.eer_against(many).axes[0].texts} == {"A", "C"}
 
@@ -220,6 +273,7 @@ def test_heat_map_points_at_the_one_place_that_the_network_reads():
 
     class Tiny(torch.nn.Module):
         """Score = sum of the part of the input above 0.5: Grad-CAM is the input above 0.5, by hand."""
+
         cam_layer = "conv"
 
         def __init__(self):

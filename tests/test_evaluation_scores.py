@@ -1,4 +1,5 @@
 """Any score file of the field is read; none that would mislead is evaluated."""
+
 import json
 import re
 from pathlib import Path
@@ -11,29 +12,57 @@ from helpers.evaluation import cli, scores
 from helpers.metrics import eer
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
-needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="published score files are not beside the project")
-LINES = [("u1", "-", "bonafide", 2.5), ("u2", "-", "bonafide", 0.5), ("u3", "A07", "spoof", -1.25),
-         ("u4", "A08", "spoof", 0.75), ("u5", "A08", "spoof", -3e-1)]
+needs_golden = pytest.mark.skipif(
+    not GOLDEN.is_dir(), reason="published score files are not beside the project"
+)
+LINES = [
+    ("u1", "-", "bonafide", 2.5),
+    ("u2", "-", "bonafide", 0.5),
+    ("u3", "A07", "spoof", -1.25),
+    ("u4", "A08", "spoof", 0.75),
+    ("u5", "A08", "spoof", -3e-1),
+]
 FOUR = "\n".join(f"{u} {a} {label} {s}" for u, a, label, s in LINES)
 TWO = "\n".join(f"{u} {s}" for u, _, _, s in LINES)
 SHAPES = {
     "four columns": (FOUR, None),
     "protocol with score": ("\n".join(f"LA_1 {u} - {a} {label} {s}" for u, a, label, s in LINES), None),
-    "CSV with names": ("score,utterance,label,attack\n" + "\n".join(f"{s},{u},{c},{a}" for u, a, c, s in LINES), None),
-    "CSV with other names": ("file_name,cm_score,key,system_id\n"
-                             + "\n".join(f"{u},{s},{c},{a}" for u, a, c, s in LINES), None),
-    "named columns, spaces": ("filename cm-score key\n" + "\n".join(f"{u} {s} {c}" for u, a, c, s in LINES), None),
+    "CSV with names": (
+        "score,utterance,label,attack\n" + "\n".join(f"{s},{u},{c},{a}" for u, a, c, s in LINES),
+        None,
+    ),
+    "CSV with other names": (
+        "file_name,cm_score,key,system_id\n" + "\n".join(f"{u},{s},{c},{a}" for u, a, c, s in LINES),
+        None,
+    ),
+    "named columns, spaces": (
+        "filename cm-score key\n" + "\n".join(f"{u} {s} {c}" for u, a, c, s in LINES),
+        None,
+    ),
     "two columns, protocol": (TWO, "\n".join(f"LA_1 {u} - {a} {label}" for u, a, label, _ in LINES)),
     "two columns, CSV": (TWO, "file_name,label\n" + "\n".join(f"{u},{c}" for u, _, c, _ in LINES)),
-    "two columns, real and fake": (TWO, "file,label\n" + "\n".join(
-        f"{u}.wav,{'real' if c == 'bonafide' else 'fake'}" for u, _, c, _ in LINES)),
-    "two columns, key of 2021, protocol": (TWO, "\n".join(
-        f"LA_1 {u} alaw ita_tx {a} {label} notrim eval" for u, a, label, _ in LINES)),
-    "two columns, key of 5, protocol": (TWO, "\n".join(f"E_1 {u} F - - - AC3 {a} {label} -" for u, a, label, _ in LINES)),
-    "CSV with two names of one thing": ("path,utterance,label,attack,score,cm_score\n"
-                                        + "\n".join(f"x,{u},{c},{a},{s},0" for u, a, c, s in LINES), None),
-    "two columns, numbers": (TWO, "utterance,label\n" + "\n".join(
-        f"{u},{int(c == 'bonafide')}" for u, _, c, _ in LINES)),
+    "two columns, real and fake": (
+        TWO,
+        "file,label\n"
+        + "\n".join(f"{u}.wav,{'real' if c == 'bonafide' else 'fake'}" for u, _, c, _ in LINES),
+    ),
+    "two columns, key of 2021, protocol": (
+        TWO,
+        "\n".join(f"LA_1 {u} alaw ita_tx {a} {label} notrim eval" for u, a, label, _ in LINES),
+    ),
+    "two columns, key of 5, protocol": (
+        TWO,
+        "\n".join(f"E_1 {u} F - - - AC3 {a} {label} -" for u, a, label, _ in LINES),
+    ),
+    "CSV with two names of one thing": (
+        "path,utterance,label,attack,score,cm_score\n"
+        + "\n".join(f"x,{u},{c},{a},{s},0" for u, a, c, s in LINES),
+        None,
+    ),
+    "two columns, numbers": (
+        TWO,
+        "utterance,label\n" + "\n".join(f"{u},{int(c == 'bonafide')}" for u, _, c, _ in LINES),
+    ),
 }
 
 
@@ -55,23 +84,26 @@ def test_every_shape_of_the_field_gives_the_same_table(shape, tmp_path):
         assert list(table["attack"]) == [attack for _, attack, _, _ in LINES]
 
 
-@pytest.mark.parametrize("text, labels, sentence", [
-    (FOUR + "\nu6 A07 spoof nan", None, "1 NaN"),
-    (FOUR + "\nu6 A07 spoof inf", None, "1 infinite"),
-    (FOUR + "\nu6 A07 spoof high", None, "'high'"),
-    ("\n".join(FOUR.splitlines()[:2]), None, "got 2 bona fide and 0 spoof"),
-    ("u1 - bonafide 1\nu2 A07 spoof 1", None, "scores equal 1"),
-    (FOUR + "\nu3 A07 spoof 9", None, "twice with different scores"),
-    (FOUR + "\nu3 A07 spoof -1.25", None, "more than once"),
-    (FOUR + "\nu6 A07 spoof", None, "columns|NaN"),
-    (TWO, None, "add --labels"),
-    (TWO, "file,label\nu1,real\nu2,real\nu3,fake\nu4,fake", "have no label"),
-    (TWO, "file,label\nu1,real\nu2,real\nu3,fake\nu4,fake\nu5,fake\nu6,fake", "have no score"),
-    (TWO, "file,label\nu1,real\nu2,real\nu3,fake\nu4,fake\nu5,strange", "unknown labels strange"),
-    (TWO, "file,label\nu1,real\nu1,fake\nu2,real\nu3,fake\nu4,fake\nu5,fake", "two labels"),
-    ("\n".join(f"{u} {a} {label} {-s}" for u, a, label, s in LINES), None, "polarity"),
-    ("", None, "is empty"),
-])
+@pytest.mark.parametrize(
+    "text, labels, sentence",
+    [
+        (FOUR + "\nu6 A07 spoof nan", None, "1 NaN"),
+        (FOUR + "\nu6 A07 spoof inf", None, "1 infinite"),
+        (FOUR + "\nu6 A07 spoof high", None, "'high'"),
+        ("\n".join(FOUR.splitlines()[:2]), None, "got 2 bona fide and 0 spoof"),
+        ("u1 - bonafide 1\nu2 A07 spoof 1", None, "scores equal 1"),
+        (FOUR + "\nu3 A07 spoof 9", None, "twice with different scores"),
+        (FOUR + "\nu3 A07 spoof -1.25", None, "more than once"),
+        (FOUR + "\nu6 A07 spoof", None, "columns|NaN"),
+        (TWO, None, "add --labels"),
+        (TWO, "file,label\nu1,real\nu2,real\nu3,fake\nu4,fake", "have no label"),
+        (TWO, "file,label\nu1,real\nu2,real\nu3,fake\nu4,fake\nu5,fake\nu6,fake", "have no score"),
+        (TWO, "file,label\nu1,real\nu2,real\nu3,fake\nu4,fake\nu5,strange", "unknown labels strange"),
+        (TWO, "file,label\nu1,real\nu1,fake\nu2,real\nu3,fake\nu4,fake\nu5,fake", "two labels"),
+        ("\n".join(f"{u} {a} {label} {-s}" for u, a, label, s in LINES), None, "polarity"),
+        ("", None, "is empty"),
+    ],
+)
 def test_what_would_mislead_is_refused_in_words(text, labels, sentence, tmp_path, capsys):
     path, label_path = files(tmp_path, text, labels)
     arguments = [str(path), "--rounds", "5"] + (["--labels", str(label_path)] if label_path else [])
@@ -112,13 +144,17 @@ def test_other_names_of_the_splits_are_understood(tmp_path, names):
     for split, distance in zip(names, (3.0, 1.5, 0.2), strict=True):
         for number in range(200):
             label = ("bonafide", "spoof")[number % 2]
-            rows.append((f"{split}{number}", label, split, rng.normal(distance if number % 2 == 0 else -distance)))
+            rows.append(
+                (f"{split}{number}", label, split, rng.normal(distance if number % 2 == 0 else -distance))
+            )
     table = pd.DataFrame(rows, columns=["utterance", "label", "split", "score"])
     table.to_csv(tmp_path / "all.csv", index=False)
     table[table["split"] == names[2]].to_csv(tmp_path / "test.csv", index=False)
     found, alone = (cli.figures(tmp_path / name, rounds=0) for name in ("all.csv", "test.csv"))
     assert found["eer"] == alone["eer"] > 0.3
-    table.assign(split=table["split"].map(dict(zip(names, "abc", strict=True)))).to_csv(tmp_path / "abc.csv", index=False)
+    table.assign(split=table["split"].map(dict(zip(names, "abc", strict=True)))).to_csv(
+        tmp_path / "abc.csv", index=False
+    )
     with pytest.raises(ValueError, match="splits are a, b, c, and none"):
         cli.figures(tmp_path / "abc.csv", rounds=0)
 
@@ -138,16 +174,33 @@ def test_one_command_shows_the_four_published_systems_beside_ours(capsys):
 
 @needs_golden
 def test_published_files_give_their_rates_through_the_command(capsys):
-    arguments = [str(GOLDEN / "xlsr_sls.in_the_wild.scores.txt"), "--labels", str(GOLDEN / "in_the_wild.labels.csv"),
-                 "--json", "--rounds", "0"]
+    arguments = [
+        str(GOLDEN / "xlsr_sls.in_the_wild.scores.txt"),
+        "--labels",
+        str(GOLDEN / "in_the_wild.labels.csv"),
+        "--json",
+        "--rounds",
+        "0",
+    ]
     assert cli.evaluate(arguments) == 0
     found = json.loads(capsys.readouterr().out)
     assert round(100 * found["eer_official"], 4) == 7.4641
     assert (found["n_bonafide"], found["n_spoof"]) == (19963, 11816)
     assert cli.evaluate([str(GOLDEN / "oc_softmax_inverted.asvspoof2019_la_eval.scores.txt"), "--json"]) == 2
     assert "polarity" in capsys.readouterr().err
-    assert cli.evaluate([str(GOLDEN / "organisers_example.cm.txt"), "--asv", str(GOLDEN / "organisers_example.asv.txt"),
-                         "--json", "--rounds", "0"]) == 0
+    assert (
+        cli.evaluate(
+            [
+                str(GOLDEN / "organisers_example.cm.txt"),
+                "--asv",
+                str(GOLDEN / "organisers_example.asv.txt"),
+                "--json",
+                "--rounds",
+                "0",
+            ]
+        )
+        == 0
+    )
     found = json.loads(capsys.readouterr().out)
     assert round(found["min_tdcf_v1"], 6) == 0.110498 and round(100 * found["eer_official"], 5) == 4.67011
 
@@ -159,4 +212,6 @@ def test_a_printed_digit_that_differs_is_noticed():
 
 def test_unlabelled_rows_of_a_table_are_named():
     with pytest.raises(ValueError, match="labels must be bonafide or spoof"):
-        scores.check_scores(pd.DataFrame({"utterance": ["a", "b"], "label": ["bonafide", np.nan], "score": [1, 2]}))
+        scores.check_scores(
+            pd.DataFrame({"utterance": ["a", "b"], "label": ["bonafide", np.nan], "score": [1, 2]})
+        )

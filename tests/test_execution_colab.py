@@ -13,7 +13,7 @@ import pytest
 from execution_toys import environment, make_project
 
 from helpers.execution import colab, setup
-from helpers.execution.notebooks import set_up_source
+from helpers.execution.cells import set_up_source
 from helpers.runs import read_json, write_json
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -103,7 +103,11 @@ def test_set_up_cell_finds_the_project_from_the_notebooks_folder(tmp_path):
     program = "epochs: int = 3\n" + set_up_source() + "\nprint(parameters, project)"
     environ = environment(COLAB_RELEASE_TAG="release")
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=project / "notebooks", env=environ, capture_output=True, text=True
+        [sys.executable, "-c", program],
+        cwd=project / "notebooks",
+        env=environ,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert f"{{'epochs': 3}} {project}" in done.stdout and done.stdout.startswith("colab · project")
@@ -121,14 +125,20 @@ def test_bare_notebook_fetches_the_project(tmp_path):
     environ = environment(COLAB_RELEASE_TAG="release", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     for attempt in ("fetched", "found again"):
         done = subprocess.run(
-            [sys.executable, "-c", "epochs: int = 3\n" + cell], cwd=content, env=environ, capture_output=True, text=True
+            [sys.executable, "-c", "epochs: int = 3\n" + cell],
+            cwd=content,
+            env=environ,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, attempt + done.stderr
     assert len(list(content.iterdir())) == 1
 
 
 def test_every_name_that_the_readme_imports_is_there():
-    lines = re.findall(r"^    from (helpers[.\w]*) import (.+?)(?:  #.*)?$", (PROJECT / "README.md").read_text(), re.M)
+    lines = re.findall(
+        r"^    from (helpers[.\w]*) import (.+?)(?:  #.*)?$", (PROJECT / "README.md").read_text(), re.M
+    )
     assert {home for home, _ in lines} >= {"helpers.execution.setup", "helpers.execution.colab"}
     for home, names in lines:
         for name in names.split(", "):
@@ -136,10 +146,14 @@ def test_every_name_that_the_readme_imports_is_there():
 
 
 BESIDE = Path(sys.executable).with_name("snakemake")  # `python -m pytest` does not put its folder on the PATH
-SNAKEMAKE = os.environ.get("SNAKEMAKE") or shutil.which("snakemake") or (str(BESIDE) if BESIDE.is_file() else None)
+SNAKEMAKE = (
+    os.environ.get("SNAKEMAKE") or shutil.which("snakemake") or (str(BESIDE) if BESIDE.is_file() else None)
+)
 
 
-@pytest.mark.skipif(not SNAKEMAKE, reason="snakemake is not installed (pip install snakemake, or name it in SNAKEMAKE)")
+@pytest.mark.skipif(
+    not SNAKEMAKE, reason="snakemake is not installed (pip install snakemake, or name it in SNAKEMAKE)"
+)
 def test_snakefile_runs_the_notebooks_and_a_second_call_does_nothing(tmp_path):
     project = make_project(tmp_path / "project")
     shutil.copy(PROJECT / "notebooks/Snakefile", project / "notebooks")

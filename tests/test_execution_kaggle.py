@@ -25,7 +25,15 @@ from helpers.runs import write_json
 SECRET = "a-key-that-must-not-appear"
 PLAN = (
     Notebook("01_make", "Make", "numbers", 0.1, 0.1, core=True),
-    Notebook("10_train_tiny", "Tiny", "a run", 0.2, 0.1, ("01_make",), (Row("tiny", "tiny"), Row("big", "big", {"width": 64}))),
+    Notebook(
+        "10_train_tiny",
+        "Tiny",
+        "a run",
+        0.2,
+        0.1,
+        ("01_make",),
+        (Row("tiny", "tiny"), Row("big", "big", {"width": 64})),
+    ),
     Notebook("90_compare", "Compare", "a table", 0.1, 0.1, core=True, reads_runs=True),
 )
 
@@ -51,11 +59,17 @@ def outputs_of(jobs, complete=True):
         seed = int(arguments[arguments.index("--seeds") + 1]) if "--seeds" in arguments else None
         files = {}
         for job in jobs:
-            if job.notebook.stem in stems and (not rows or job.row.id in rows) and seed in (None, job.parameters.get("seed")):
+            if (
+                job.notebook.stem in stems
+                and (not rows or job.row.id in rows)
+                and seed in (None, job.parameters.get("seed"))
+            ):
                 record = {"notebook": job.notebook.stem, "parameters": job.parameters}
                 files[f"runs/{job.folder.name}/params.json"] = json.dumps(record).encode()
                 done = complete or body["slug"].endswith("-2") or not job.notebook.rows
-                files[f"runs/{job.folder.name}/metrics.json"] = json.dumps({"complete": done, "code": "x"}).encode()
+                files[f"runs/{job.folder.name}/metrics.json"] = json.dumps(
+                    {"complete": done, "code": "x"}
+                ).encode()
                 files["cache/big.npy"] = b"not pulled"
         return files
 
@@ -93,7 +107,14 @@ def test_kernels_are_data_then_pairs_of_trainings_then_comparison(jobs):
     assert [kernel.stage for kernel in kernels] == ["data", "tiny-big", "tiny-big-s1", "compare"]
     assert [kernel.gpu for kernel in kernels] == [False, True, True, False]
     assert kernels[-1].after == ["data", "tiny-big", "tiny-big-s1"] and kernels[1].after == ["data"]
-    assert kernels[2].arguments[:6] == ["--notebooks", "10_train_tiny", "--models", "tiny,big", "--seeds", "1"]
+    assert kernels[2].arguments[:6] == [
+        "--notebooks",
+        "10_train_tiny",
+        "--models",
+        "tiny,big",
+        "--seeds",
+        "1",
+    ]
     assert "max_minutes" in kernels[1].arguments and "max_minutes" not in kernels[0].arguments
     slugs = [slug_of(kernel, "adf", "code") for kernel in kernels]
     assert len(set(slugs)) == 4 and all(len(slug) <= 50 for slug in slugs)
@@ -186,7 +207,10 @@ def test_refusals_for_now_are_waited_for(project, jobs, stand_in, tmp_path, stat
             {"ref": "x", "versionNumber": 1, "invalidDatasetSources": ["awsaf49/asvpoof-2019-dataset"]},
             "https://www.kaggle.com/datasets/awsaf49/asvpoof-2019-dataset",
         ),
-        ({"ref": "x", "versionNumber": 1, "invalidKernelSources": ["student/adf-data"]}, "https://www.kaggle.com/code/"),
+        (
+            {"ref": "x", "versionNumber": 1, "invalidKernelSources": ["student/adf-data"]},
+            "https://www.kaggle.com/code/",
+        ),
     ],
 )
 def test_push_that_the_client_takes_for_success_is_refused(project, jobs, stand_in, tmp_path, answer, says):
@@ -197,7 +221,9 @@ def test_push_that_the_client_takes_for_success_is_refused(project, jobs, stand_
     assert len(stand_in.named("SaveKernel")) == 1, "went on without its data stage"
 
 
-def test_a_refused_training_is_left_out_and_pushed_again_by_the_next_command(project, jobs, stand_in, tmp_path):
+def test_a_refused_training_is_left_out_and_pushed_again_by_the_next_command(
+    project, jobs, stand_in, tmp_path
+):
     refusal = (200, {"ref": "x", "versionNumber": 1, "invalidDatasetSources": ["owner/name"]})
     first = campaign(project, jobs, tmp_path)
     first.push_project()
@@ -209,16 +235,23 @@ def test_a_refused_training_is_left_out_and_pushed_again_by_the_next_command(pro
     sources = stand_in.named("SaveKernel")[-1]["kernelDataSources"]
     assert not any("tiny-big-" in one and "s1" not in one for one in sources), sources
     second = campaign(project, jobs, tmp_path)
-    assert second.table()[2][1] == "refused" and "owner/name" in second.table()[2][5], "a look at it forgot the refusal"
+    assert second.table()[2][1] == "refused" and "owner/name" in second.table()[2][5], (
+        "a look at it forgot the refusal"
+    )
     second.try_again()
     assert second.run(max_seconds=60) is True
 
 
-def test_what_failed_is_tried_again_by_a_new_kernel_and_compared_anew(project, jobs, stand_in, tmp_path, monkeypatch):
+def test_what_failed_is_tried_again_by_a_new_kernel_and_compared_anew(
+    project, jobs, stand_in, tmp_path, monkeypatch
+):
     whole = stand_in.execute
     stand_in.execute = lambda body: {} if "tiny-big-s1" in body["slug"] else whole(body)
     assert campaign(project, jobs, tmp_path).run(max_seconds=60) is False
-    n_first, [comparison] = len(stand_in.named("SaveKernel")), (tmp_path / "runs").glob("90_compare-*/metrics.json")
+    n_first, [comparison] = (
+        len(stand_in.named("SaveKernel")),
+        (tmp_path / "runs").glob("90_compare-*/metrics.json"),
+    )
     write_json(comparison, {"complete": True, "code": "x", "headline": "without a training"})
     stand_in.execute = whole
     second = campaign(project, jobs, tmp_path)
@@ -227,12 +260,16 @@ def test_what_failed_is_tried_again_by_a_new_kernel_and_compared_anew(project, j
     training, compare = stand_in.named("SaveKernel")[n_first:]
     assert "tiny-big-s1" in training["slug"] and training["slug"].endswith("-2")
     assert compare["slug"].endswith("-2") and training["slug"] in compare["kernelDataSources"]
-    assert compare["slug"][:-2] not in compare["kernelDataSources"] and "headline" not in comparison.read_text()
+    assert (
+        compare["slug"][:-2] not in compare["kernelDataSources"] and "headline" not in comparison.read_text()
+    )
     assert training["slug"][:-2] not in compare["kernelDataSources"], "attached a kernel that left nothing"
     assert kaggle_cli.main(["run"]) == 0 and len(stand_in.named("SaveKernel")) == n_first + 2
 
 
-def test_a_training_that_breaks_at_the_same_place_is_not_pushed_a_third_time(project, jobs, stand_in, tmp_path):
+def test_a_training_that_breaks_at_the_same_place_is_not_pushed_a_third_time(
+    project, jobs, stand_in, tmp_path
+):
     whole = stand_in.execute
 
     def breaks_in_its_second_epoch(body):
@@ -267,15 +304,23 @@ def test_data_of_a_manifest_that_stays_here_are_refused():
     "arguments, says",
     [
         (["--dataset", "my_folder"], "my_folder is audio of your own.*--attach"),
-        (["--dataset", "my_folder", "-p", "source", "clips"], "clips .-p source. is a path of this machine.*--attach"),
-        (["--notebooks", "12", "-p", "weights", "/home/me/w.pth"], "/home/me/w.pth .-p weights. is a path of this machine"),
+        (
+            ["--dataset", "my_folder", "-p", "source", "clips"],
+            "clips .-p source. is a path of this machine.*--attach",
+        ),
+        (
+            ["--notebooks", "12", "-p", "weights", "/home/me/w.pth"],
+            "/home/me/w.pth .-p weights. is a path of this machine",
+        ),
         (["--prefix", "../other"], "--prefix takes .* small letters"),
         (["--prefix", "ADF"], "--prefix takes .* small letters"),
         (["--poll", "-5"], "--poll lies between 1"),
         (["--poll", "nan"], "--poll lies between 1"),
     ],
 )
-def test_what_kaggle_could_not_run_is_refused_before_a_token_is_asked_for(monkeypatch, capsys, arguments, says):
+def test_what_kaggle_could_not_run_is_refused_before_a_token_is_asked_for(
+    monkeypatch, capsys, arguments, says
+):
     monkeypatch.setattr(kaggle_cli, "Service", lambda: pytest.fail("asked for a token"))
     assert kaggle_cli.main(["run", *arguments]) == 2
     assert re.search(says, capsys.readouterr().err)
@@ -284,7 +329,9 @@ def test_what_kaggle_could_not_run_is_refused_before_a_token_is_asked_for(monkey
 def test_own_audio_on_kaggle_is_named_by_its_path_there():
     own = SimpleNamespace(dataset="my_folder")
     assert kaggle_cli.attached_data([own], "me/clips", "/kaggle/input/clips") == ["me/clips"]
-    kaggle_cli.refuse_paths_from_home({"source": "/kaggle/input/clips", "weights": "imagenet", "front_end": "facebook/wav2vec2-base"})
+    kaggle_cli.refuse_paths_from_home(
+        {"source": "/kaggle/input/clips", "weights": "imagenet", "front_end": "facebook/wav2vec2-base"}
+    )
 
 
 def test_without_cards_each_training_has_a_kernel_of_its_own(jobs):
@@ -297,7 +344,11 @@ def test_on_kaggle_a_fusion_waits_for_the_trainings_and_each_of_them_ends_in_tim
     fusing = [kernel for kernel in kernels if any(job.notebook.stem == "25_fuse" for job in kernel.jobs)]
     assert [kernel.stage for kernel in fusing] == ["compare"]
     for kernel in kernels:
-        if any("max_minutes" in job.parameters for job in kernel.jobs if job.notebook.rows and kernel.stage != "compare"):
+        if any(
+            "max_minutes" in job.parameters
+            for job in kernel.jobs
+            if job.notebook.rows and kernel.stage != "compare"
+        ):
             assert "max_minutes" in kernel.arguments, kernel.stage
 
 
@@ -369,7 +420,9 @@ def on_kaggle(tmp_path, given, working, *command, **environ):
 
 
 def test_packed_kernels_run_by_papermill_alone_as_on_kaggle(project, tmp_path, monkeypatch):
-    jobs = expand(Request(notebooks="10", models="tiny", project=project, runs_dir=tmp_path / "runs", plan=PLAN))
+    jobs = expand(
+        Request(notebooks="10", models="tiny", project=project, runs_dir=tmp_path / "runs", plan=PLAN)
+    )
     given = tmp_path / "input"
     # The newer form of mount for the project, the older one for an earlier kernel.
     pack_project(project, given / "datasets/student/adf-project", "student/adf-project")
@@ -381,7 +434,11 @@ def test_packed_kernels_run_by_papermill_alone_as_on_kaggle(project, tmp_path, m
         working = tmp_path / f"working{place}"
         working.mkdir()
         shutil.copy(folder / f"{name}.ipynb", working)
-        line = ["sh", "-c", f"cd /kaggle/working && {sys.executable} -m papermill {name}.ipynb out.ipynb -k python3"]
+        line = [
+            "sh",
+            "-c",
+            f"cd /kaggle/working && {sys.executable} -m papermill {name}.ipynb out.ipynb -k python3",
+        ]
         done = on_kaggle(tmp_path, given, working, *line)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
         shutil.copytree(working, given / name)
@@ -400,7 +457,11 @@ def test_notebook_itself_runs_on_kaggle_with_nothing_but_the_attached_project(pr
     working.mkdir()
     pack_project(project, given / "adf-project", "student/adf-project")
     shutil.copy(project / "notebooks/01_make.ipynb", working)
-    line = ["sh", "-c", f"cd /kaggle/working && {sys.executable} -m papermill 01_make.ipynb out.ipynb -p numbers 5"]
+    line = [
+        "sh",
+        "-c",
+        f"cd /kaggle/working && {sys.executable} -m papermill 01_make.ipynb out.ipynb -p numbers 5",
+    ]
     done = on_kaggle(tmp_path, given, working, *line)
     assert done.returncode == 0, done.stderr[-3000:]
     metrics = json.loads(next(Path(working).glob("runs/01_make-*/metrics.json")).read_text())

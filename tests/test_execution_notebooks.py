@@ -8,24 +8,27 @@ import pytest
 from execution_toys import TINY, notebook
 
 from helpers.execution import plan as plans
+from helpers.execution.cells import set_up_source
 from helpers.execution.jobs import Request, expand
-from helpers.execution.notebooks import (
+from helpers.execution.parameters import inspect_notebook
+from helpers.execution.plan import PLAN, Notebook
+from tools.notebooks import (
     BEGIN,
     END,
     check_form,
     generated,
     header_source,
     regenerate,
-    set_up_source,
     table_of_notebooks,
 )
-from helpers.execution.parameters import inspect_notebook
-from helpers.execution.plan import PLAN, Notebook
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "notebooks"
 THERE = sorted(FOLDER.glob("[0-9]*.ipynb"))
-TOYS = (Notebook("10_tiny", "Tiny", "a run", 0.5, 0.5), Notebook("90_end", "End", "a table", 1, 1, needs=("10_tiny",)))
+TOYS = (
+    Notebook("10_tiny", "Tiny", "a run", 0.5, 0.5),
+    Notebook("90_end", "End", "a table", 1, 1, needs=("10_tiny",)),
+)
 
 
 @pytest.fixture
@@ -57,7 +60,9 @@ def test_every_row_and_profile_of_the_plan_fits_its_notebook(profile):
 
 
 def test_in_full_every_image_network_starts_from_imagenet():
-    jobs = [job for job in expand(Request(everything=True, profile="full")) if job.row.model[:3] in ("res", "vgg")]
+    jobs = [
+        job for job in expand(Request(everything=True, profile="full")) if job.row.model[:3] in ("res", "vgg")
+    ]
     started = {job.row.id: job.parameters["weights"] for job in jobs if "weights" in job.parameters}
     assert len(started) == 7 and set(started.values()) == {"imagenet"}, started
 
@@ -76,7 +81,12 @@ def test_a_variant_is_chosen_by_its_name_and_brings_no_other(models, wanted):
 
 
 def test_variants_that_a_parameter_makes_equal_run_once():
-    jobs = expand(Request(notebooks="12,16", parameters={"features": "waveform_picture", "balance": "none", "augment": "none"}))
+    jobs = expand(
+        Request(
+            notebooks="12,16",
+            parameters={"features": "waveform_picture", "balance": "none", "augment": "none"},
+        )
+    )
     assert [job.row.id for job in jobs if job.notebook.rows] == ["resnet50", "vgg_like"]
 
 

@@ -16,11 +16,11 @@ from helpers.execution.parameters import (
     read_parameters,
 )
 
-CELL = '''dataset: str = "starter"     # a name in data_manifest.yaml
+CELL = """dataset: str = "starter"     # a name in data_manifest.yaml
 epochs: int = 3              # passes over the training list
 lr: float = 1e-3             # peak learning rate · größer lernt schneller
 offset: float = -2           # below zero
-mix: bool = False            # true or false'''
+mix: bool = False            # true or false"""
 
 
 def test_each_line_is_read_with_type_default_and_meaning():

@@ -88,7 +88,9 @@ def test_paths_are_those_of_the_user_and_not_of_the_notebooks_folder(project, tm
     monkeypatch.chdir(tmp_path)
     parser = argparse.ArgumentParser()
     add_choice(parser)
-    assert request_from(parser.parse_args(["-p", "source", "mine"])).parameters == {"source": str(tmp_path / "mine")}
+    assert request_from(parser.parse_args(["-p", "source", "mine"])).parameters == {
+        "source": str(tmp_path / "mine")
+    }
     (tmp_path / "w.pth").touch()
     given = ["-p", "weights", "w.pth", "-p", "front_end", "facebook/wav2vec2-base", "-p", "detector", ""]
     wanted = {"weights": str(tmp_path / "w.pth"), "front_end": "facebook/wav2vec2-base", "detector": ""}
@@ -113,7 +115,9 @@ def test_looking_at_finished_runs_imports_no_torch(project, finished, monkeypatc
         "heavy = {'torch', 'pandas', 'sklearn', 'librosa', 'papermill', 'matplotlib'} & set(sys.modules);"
         "sys.exit(code or (str(heavy) if heavy else 0))"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=project, env=environment(), capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=project, env=environment(), capture_output=True
+    )
     assert done.returncode == 0, done.stderr.decode()
 
 
@@ -151,7 +155,17 @@ def test_what_cannot_be_run_is_refused_before_anything_starts(project, tmp_path,
 
 def test_prepare_injects_parameters_and_executes_nothing(project, tmp_path):
     done = helpers(
-        project, "prepare", "--notebooks", "10", "--models", "tiny", "-p", "lr", "1e-5", "--to", tmp_path / "made"
+        project,
+        "prepare",
+        "--notebooks",
+        "10",
+        "--models",
+        "tiny",
+        "-p",
+        "lr",
+        "1e-5",
+        "--to",
+        tmp_path / "made",
     )
     made = json.loads((tmp_path / "made/10_train_tiny-tiny.ipynb").read_text())
     assert "10_train_tiny-tiny.ipynb" in done.stdout
@@ -163,10 +177,15 @@ def test_prepare_injects_parameters_and_executes_nothing(project, tmp_path):
 
 def test_prepare_into_a_file_is_refused(project):
     done = helpers(project, "prepare", "--notebooks", "01", "--to", "requirements.txt", check=False)
-    assert done.returncode == 2 and done.stderr.startswith("not started: --to names a folder, requirements.txt cannot be one")
+    assert done.returncode == 2 and done.stderr.startswith(
+        "not started: --to names a folder, requirements.txt cannot be one"
+    )
 
 
-@pytest.mark.parametrize("arguments", ["cache --dataset foo", "cache --features foo", "staging --files 0", "training --dataset foo"])
+@pytest.mark.parametrize(
+    "arguments",
+    ["cache --dataset foo", "cache --features foo", "staging --files 0", "training --dataset foo"],
+)
 def test_what_cannot_be_measured_is_a_sentence(arguments, capsys):
     assert dispatch(["bench", *arguments.split()]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
@@ -176,7 +195,19 @@ def test_seeds_profiles_and_jobs_side_by_side(project, finished, monkeypatch):
     runs, _ = finished
     monkeypatch.setenv("HELPERS_RUNS", str(runs))
     done = helpers(
-        project, "run", "--models", "tiny", "--seeds", "1,2", "--profile", "smoke", "--jobs", "2", "-p", "lr", "1e-5"
+        project,
+        "run",
+        "--models",
+        "tiny",
+        "--seeds",
+        "1,2",
+        "--profile",
+        "smoke",
+        "--jobs",
+        "2",
+        "-p",
+        "lr",
+        "1e-5",
     )
     folders = [next(runs.glob(f"10_train_tiny-all-{seed}-*")) for seed in (1, 2)]
     for seed, folder in enumerate(folders, 1):
@@ -228,10 +259,14 @@ def test_changed_notebook_runs_anew_and_again_forces(project, tmp_path):
         ("silent", [], ["without metrics.json", "run.finish"]),
     ],
 )
-def test_fault_in_a_notebook_is_told_with_cell_and_advice(project, finished, monkeypatch, fault, options, says):
+def test_fault_in_a_notebook_is_told_with_cell_and_advice(
+    project, finished, monkeypatch, fault, options, says
+):
     monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
     done = helpers(project, "run", "--notebooks", "11", "-p", "fault", fault, *options, check=False)
-    FAULTS_TRIED.append((fault, [line.strip() for line in done.stdout.splitlines() if line.startswith("    ")][0]))
+    FAULTS_TRIED.append(
+        (fault, [line.strip() for line in done.stdout.splitlines() if line.startswith("    ")][0])
+    )
     print(f"\nfault {fault:<8} -> {FAULTS_TRIED[-1][1]}")
     assert done.returncode == 1
     for words in says:
@@ -260,7 +295,9 @@ def test_kernel_whose_port_is_taken_is_started_again(project, tmp_path, monkeypa
     kernel.mkdir(parents=True)
     (kernel / "thief.py").write_text(PORT_THIEF.replace("{thefts}", str(thefts)))
     argv = [sys.executable, str(kernel / "thief.py"), "-f", "{connection_file}"]
-    (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
+    (kernel / "kernel.json").write_text(
+        json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"})
+    )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     monkeypatch.setenv("HELPERS_RUNS", str(tmp_path / "runs"))
     done = helpers(project, "run", "--notebooks", "01", check=False)
@@ -274,7 +311,11 @@ def test_others_go_on_when_one_notebook_breaks(project, finished, monkeypatch):
     monkeypatch.setenv("HELPERS_RUNS", str(finished[0]))
     done = helpers(project, "run", "--notebooks", "11,12,90", "--again", check=False)
     assert done.returncode == 1
-    states = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if line[:2] in ("11", "12", "90")}
+    states = {
+        line.split()[0]: line.split()[1]
+        for line in done.stdout.splitlines()
+        if line[:2] in ("11", "12", "90")
+    }
     assert states == {"11_train_bad": "failed", "12_after_bad": "blocked", "90_compare": "done"}
 
 
@@ -282,7 +323,9 @@ def start(project, *arguments):
     line = [sys.executable, "-m", "helpers", "run", *map(str, arguments)]
     # A suite started in the background ignores Ctrl-C, and what it starts would, too.
     heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(line, cwd=project, env=environment(), stdout=subprocess.PIPE, text=True, preexec_fn=heed)
+    return subprocess.Popen(
+        line, cwd=project, env=environment(), stdout=subprocess.PIPE, text=True, preexec_fn=heed
+    )
 
 
 def wait_for(condition, seconds=30):
@@ -364,7 +407,14 @@ def wait_for_epoch(runner, runs):
     wait_for(lambda: epochs_saved(runs) > before or runner.poll() is not None, seconds=60)
 
 
-VICTIMS = [("kernel", True), ("kernel", False), ("papermill", True), ("papermill", False), ("runner", True), ("runner", False)]
+VICTIMS = [
+    ("kernel", True),
+    ("kernel", False),
+    ("papermill", True),
+    ("papermill", False),
+    ("runner", True),
+    ("runner", False),
+]
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_scores(project, finished, monkeypatch, capsys):
@@ -397,13 +447,25 @@ def test_killed_at_random_moments_it_ends_with_the_same_scores(project, finished
         if kind in ("kernel", "papermill"):
             assert said, printed
         folder = next(runs.glob("10_train_tiny-all-70-*"), None)
-        table.append((kind, "an epoch" if in_training else "the start", f"{delay:.2f} s", epochs_saved(runs), *said[:1]))
-        assert folder is None or not (folder / "metrics.json").exists(), "a killed run was taken for a finished one"
+        table.append(
+            (
+                kind,
+                "an epoch" if in_training else "the start",
+                f"{delay:.2f} s",
+                epochs_saved(runs),
+                *said[:1],
+            )
+        )
+        assert folder is None or not (folder / "metrics.json").exists(), (
+            "a killed run was taken for a finished one"
+        )
     helpers(project, "run", *arguments)
     folders = list(runs.glob("10_train_tiny-all-70-*"))
     assert len(folders) == 1 and not list(folders[0].rglob("*.part"))
     history = (folders[0] / "history.csv").read_text().split()[1:]
-    assert [int(row.split(",")[0]) for row in history] == list(range(1, n_epochs + 1)), "an epoch twice or missing"
+    assert [int(row.split(",")[0]) for row in history] == list(range(1, n_epochs + 1)), (
+        "an epoch twice or missing"
+    )
     assert score_of(folders[0]) == pytest.approx(expected_value(epochs=n_epochs, seed=70), rel=1e-6)
     assert not marked(runs)
     with capsys.disabled():

@@ -20,7 +20,9 @@ SCORES = pd.DataFrame(
         "score": np.concatenate([_generator.normal(1, 1, 500), _generator.normal(-1, 1, 500)]),
     }
 )
-BONAFIDE, SPOOFED = (np.sort(SCORES.loc[SCORES["label"] == label, "score"]) for label in ("bonafide", "spoof"))
+BONAFIDE, SPOOFED = (
+    np.sort(SCORES.loc[SCORES["label"] == label, "score"]) for label in ("bonafide", "spoof")
+)
 EQUAL = next(t for t in np.linspace(-1, 1, 2001) if np.mean(BONAFIDE < t) >= np.mean(SPOOFED >= t))
 SPEAKERS = ["a", "a", "b", "b", "c", "c"]
 
@@ -98,10 +100,18 @@ def test_answers_of_any_type_get_a_hint_and_never_raise(name, capsys):
         assert said.startswith("Not yet. "), (answer, said)
 
 
-@pytest.mark.parametrize("name", sorted(name for name, case in CASES.items() if isinstance(case[1], (int, float))))
+@pytest.mark.parametrize(
+    "name", sorted(name for name, case in CASES.items() if isinstance(case[1], (int, float)))
+)
 def test_right_number_may_come_from_numpy_torch_or_pandas(name):
     more, answer, _ = CASES[name]
-    for form in (np.float64, np.array, pd.Series, lambda x: torch.tensor(x, dtype=torch.float64), lambda x: np.array([x])):
+    for form in (
+        np.float64,
+        np.array,
+        pd.Series,
+        lambda x: torch.tensor(x, dtype=torch.float64),
+        lambda x: np.array([x]),
+    ):
         assert getattr(exercises, name)(form(answer), *more) is True, form
 
 
@@ -121,7 +131,9 @@ def test_notebook_asks_for_something_and_its_blank_is_not_the_solution(path):
         node.func.attr
         for source in build
         for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("check_")
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr.startswith("check_")
     ]
     assert set(called) <= set(exercises.__all__)
     for source in build:
@@ -129,12 +141,20 @@ def test_notebook_asks_for_something_and_its_blank_is_not_the_solution(path):
         blanks = {
             node.targets[0].id: node.value
             for node in tree.body
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.startswith("my_")
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id.startswith("my_")
         }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CASES:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in CASES
+            ):
                 blank = blanks.get(getattr(node.args[0], "id", ""))
                 more = CASES[node.func.attr][0]
                 if blank is not None and not more:
-                    answer = eval(compile(ast.Expression(blank), path.name, "eval"), {})  # literals and arithmetic
+                    answer = eval(
+                        compile(ast.Expression(blank), path.name, "eval"), {}
+                    )  # literals and arithmetic
                     assert getattr(exercises, node.func.attr)(answer) is False

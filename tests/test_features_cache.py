@@ -183,7 +183,9 @@ def test_the_digest_of_a_table_stays_what_it_was_and_is_asked_for_once(
     table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Finished caches are found by it: it may not change with the code."""
-    rows = table.head(6).assign(path=[f"/no/such/{split}/{i}.wav" for i, split in enumerate(table["split"][:6])])
+    rows = table.head(6).assign(
+        path=[f"/no/such/{split}/{i}.wav" for i, split in enumerate(table["split"][:6])]
+    )
     assert table_digest(rows) == "af052183bdf961a19a7f6358e5cce983"
     seen: list[pd.DataFrame] = []
     monkeypatch.setattr(filling, "table_digest", lambda rows: seen.append(rows) or "0")
@@ -428,7 +430,9 @@ def test_a_disk_that_fills_up_is_said_and_the_next_call_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(StagingError, match="filled up while the logmel cache was filled: .* next call goes on"):
+        with pytest.raises(
+            StagingError, match="filled up while the logmel cache was filled: .* next call goes on"
+        ):
             build_cache(table, SMALL, tmp_path / "cache", workers=1)
     assert files(build_cache(table, SMALL, tmp_path / "cache").folder) == files(whole)
 

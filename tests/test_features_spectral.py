@@ -16,7 +16,6 @@ from helpers.features import (
     FEATURES,
     FeatureSetting,
     axis_labels,
-    bench,
     chroma_filters,
     compute,
     dct_matrix,
@@ -28,6 +27,7 @@ from helpers.features import (
     one_second_means,
     spectral,
 )
+from tools import bench_cache as bench
 
 SPEECH = Path(__file__).parents[2] / "shared" / "data" / "speech_pairs" / "flac"
 # Decibels: both sides compute in float32, whose sums differ in the seventh digit of the loudest bin.

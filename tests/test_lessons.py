@@ -8,16 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from helpers.execution.lessons import LESSONS, anchor
-from helpers.execution.notebooks import regenerate
 from helpers.execution.parameters import source_of
 from helpers.execution.plan import PLAN
+from tools.lessons import LESSONS, anchor
+from tools.notebooks import regenerate
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "notebooks"
 GLOSSARY = (FOLDER / "GLOSSARY.md").read_text(encoding="utf-8")
 ENTRIES = dict(re.findall(r"^### (.+)\n(.+)$", GLOSSARY, re.MULTILINE))
-PAGES = [*sorted(FOLDER.glob("*.ipynb")), *sorted(FOLDER.glob("solutions/*.ipynb")), FOLDER / "GLOSSARY.md", FOLDER / "TEACHING.md"]
+PAGES = [
+    *sorted(FOLDER.glob("*.ipynb")),
+    *sorted(FOLDER.glob("solutions/*.ipynb")),
+    FOLDER / "GLOSSARY.md",
+    FOLDER / "TEACHING.md",
+]
 
 
 def text_of(path):
@@ -91,4 +96,6 @@ def test_every_figure_stands_beside_a_text_that_reads_it(path):
     for place, cell in enumerate(cells):
         if cell["cell_type"] == "code" and re.search(r"save_figure|plots\.class_examples", source_of(cell)):
             around = cells[max(0, place - 1)], cells[min(place + 1, len(cells) - 1)]
-            assert any(other["cell_type"] == "markdown" and len(source_of(other)) > 60 for other in around), f"cell {place + 1}"
+            assert any(other["cell_type"] == "markdown" and len(source_of(other)) > 60 for other in around), (
+                f"cell {place + 1}"
+            )

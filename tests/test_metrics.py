@@ -1,4 +1,5 @@
 """Error rates equal the field's own, digit by digit."""
+
 import time
 from pathlib import Path
 
@@ -9,24 +10,75 @@ import pytest
 from helpers import metrics as m
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
-needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="published score files are not beside the project")
+needs_golden = pytest.mark.skipif(
+    not GOLDEN.is_dir(), reason="published score files are not beside the project"
+)
 ASV_FILES = GOLDEN.parent / "data" / "asvspoof2019_la" / "LA" / "ASVspoof2019_LA_asv_scores"
 BONAFIDE = np.array([2 * ((7919 * i) % 1009) / 1009 for i in range(1, 301)])
 SPOOF = np.array([2 * ((104729 * j) % 1013) / 1013 - 0.8 for j in range(1, 701)])
 # Official code run on these: eer_official, eer, min_dcf, act_dcf, cllr, min_tdcf v1 and v2.
 VECTORS = {
-    "as they are": (BONAFIDE, SPOOF, 0.29928571428571427, 0.29928571428571427, 0.5971428571428571,
-                    0.9214285714285714, 0.8514970660945399, 0.5971428571428572, 0.622415245630325),
-    "rounded": (np.round(BONAFIDE, 1), np.round(SPOOF, 1), 0.32, 0.298095238095238, 0.6143333333333332,
-                0.9257142857142857, 0.8510602603687756, 0.6242857142857143, 0.6478553531942393),
+    "as they are": (
+        BONAFIDE,
+        SPOOF,
+        0.29928571428571427,
+        0.29928571428571427,
+        0.5971428571428571,
+        0.9214285714285714,
+        0.8514970660945399,
+        0.5971428571428572,
+        0.622415245630325,
+    ),
+    "rounded": (
+        np.round(BONAFIDE, 1),
+        np.round(SPOOF, 1),
+        0.32,
+        0.298095238095238,
+        0.6143333333333332,
+        0.9257142857142857,
+        0.8510602603687756,
+        0.6242857142857143,
+        0.6478553531942393,
+    ),
     "apart": (BONAFIDE + 3, SPOOF - 3, 0.0, 0.0, 0.0, 0.0, 0.06432727674854036, 0.0, 0.06273287922421078),
-    "upside down": (-BONAFIDE, -SPOOF, 0.7007142857142856, 0.7007142857142856, 1.0, 2.0226190476190475,
-                    1.434793785017536, 1.0, 1.0),
-    "seven scores": (np.array([0.9, 0.8, 0.3]), np.array([0.7, 0.4, 0.2, 0.1]), 0.29166666666666663,
-                     0.29166666666666663, 0.5, 1.0, 0.9463267731547951, 0.5, 0.5313664396121054),
+    "upside down": (
+        -BONAFIDE,
+        -SPOOF,
+        0.7007142857142856,
+        0.7007142857142856,
+        1.0,
+        2.0226190476190475,
+        1.434793785017536,
+        1.0,
+        1.0,
+    ),
+    "seven scores": (
+        np.array([0.9, 0.8, 0.3]),
+        np.array([0.7, 0.4, 0.2, 0.1]),
+        0.29166666666666663,
+        0.29166666666666663,
+        0.5,
+        1.0,
+        0.9463267731547951,
+        0.5,
+        0.5313664396121054,
+    ),
 }
-PER_ATTACK = dict(A07=.553447, A08=.203722, A09=0, A10=1.001635, A11=.139206, A12=.692653, A13=.203722, A14=.057717,
-                  A15=.570420, A16=.634936, A17=1.914983, A18=3.049025, A19=.709626)
+PER_ATTACK = dict(
+    A07=0.553447,
+    A08=0.203722,
+    A09=0,
+    A10=1.001635,
+    A11=0.139206,
+    A12=0.692653,
+    A13=0.203722,
+    A14=0.057717,
+    A15=0.570420,
+    A16=0.634936,
+    A17=1.914983,
+    A18=3.049025,
+    A19=0.709626,
+)
 
 
 def read(name, columns):
@@ -73,7 +125,9 @@ def test_eer_is_the_definition_in_a_loop_whatever_the_ties(decimals):
 def test_threshold_gives_the_error_rates_it_promises():
     for bonafide, spoof, *_ in VECTORS.values():
         rate, threshold = m.eer(bonafide, spoof)
-        assert (np.mean(bonafide < threshold) + np.mean(spoof >= threshold)) / 2 == pytest.approx(rate, abs=1e-12)
+        assert (np.mean(bonafide < threshold) + np.mean(spoof >= threshold)) / 2 == pytest.approx(
+            rate, abs=1e-12
+        )
 
 
 def test_constant_score_is_worth_one_half_and_the_official_code_says_one():
@@ -103,20 +157,30 @@ def test_auc_and_classification_equal_scikit_learn():
         words = np.where(labels == 1, "bonafide", "spoof")
         assert m.classification(scores, words, 0.55) == found
         matrix = sk.confusion_matrix(labels, said)
-        assert found["confusion"] == {"bonafide": {"bonafide": matrix[1, 1], "spoof": matrix[1, 0]},
-                                      "spoof": {"bonafide": matrix[0, 1], "spoof": matrix[0, 0]}}
+        assert found["confusion"] == {
+            "bonafide": {"bonafide": matrix[1, 1], "spoof": matrix[1, 0]},
+            "spoof": {"bonafide": matrix[0, 1], "spoof": matrix[0, 0]},
+        }
 
 
 def test_min_cllr_equals_isotonic_regression():
     isotonic = pytest.importorskip("sklearn.isotonic")
     rng = np.random.default_rng(3)
-    for bonafide, spoof in [VECTORS["as they are"][:2], VECTORS["rounded"][:2], VECTORS["upside down"][:2],
-                            (rng.normal(1, 1, 90).round(1), rng.normal(-1, 1, 200).round(1))]:
+    for bonafide, spoof in [
+        VECTORS["as they are"][:2],
+        VECTORS["rounded"][:2],
+        VECTORS["upside down"][:2],
+        (rng.normal(1, 1, 90).round(1), rng.normal(-1, 1, 200).round(1)),
+    ]:
         scores, labels = np.r_[bonafide, spoof], np.r_[np.ones(len(bonafide)), np.zeros(len(spoof))]
         share = isotonic.IsotonicRegression().fit(scores, labels).predict(scores)
         with np.errstate(divide="ignore"):
             llr = np.log(share) - np.log(1 - share) - np.log(len(bonafide) / len(spoof))
-        expected = (np.logaddexp(0, -llr[labels == 1]).mean() + np.logaddexp(0, llr[labels == 0]).mean()) / 2 / np.log(2)
+        expected = (
+            (np.logaddexp(0, -llr[labels == 1]).mean() + np.logaddexp(0, llr[labels == 0]).mean())
+            / 2
+            / np.log(2)
+        )
         assert m.min_cllr(bonafide, spoof) == pytest.approx(expected, abs=1e-9)
 
 
@@ -131,9 +195,15 @@ def test_tdcf_is_its_formula_at_every_threshold_and_version_two_has_its_floor():
         m.min_tdcf(bonafide, spoof, version=3)
 
 
-@pytest.mark.parametrize("bonafide, spoof, sentence", [
-    ([1, np.nan], [0], "1 NaN and 0 infinite of 2 scores"), ([1], [0, -np.inf], "0 NaN and 1 infinite"),
-    ([], [1, 2], "need both classes, got 0 bona fide and 2 spoof"), ([1.0] * 214, [], "got 214 bona fide and 0 spoof")])
+@pytest.mark.parametrize(
+    "bonafide, spoof, sentence",
+    [
+        ([1, np.nan], [0], "1 NaN and 0 infinite of 2 scores"),
+        ([1], [0, -np.inf], "0 NaN and 1 infinite"),
+        ([], [1, 2], "need both classes, got 0 bona fide and 2 spoof"),
+        ([1.0] * 214, [], "got 214 bona fide and 0 spoof"),
+    ],
+)
 def test_nan_infinity_and_one_class_are_refused_in_words(bonafide, spoof, sentence):
     with pytest.raises(ValueError, match=sentence):
         m.eer(bonafide, spoof)
@@ -160,7 +230,9 @@ def test_published_system_is_met_to_the_printed_digits_attack_by_attack():
 
 @needs_golden
 def test_other_published_files_are_met_too():
-    upside_down = classes(read("oc_softmax_inverted.asvspoof2019_la_eval.scores.txt", list("ua") + ["label", "score"]))
+    upside_down = classes(
+        read("oc_softmax_inverted.asvspoof2019_la_eval.scores.txt", list("ua") + ["label", "score"])
+    )
     assert round(100 * m.eer_official(*upside_down), 4) == 97.8220
     assert m.min_tdcf(*upside_down) == pytest.approx(1.0, abs=1e-9)
     asv = read("organisers_example.asv.txt", ["x", "key", "score"])
@@ -175,7 +247,9 @@ def test_other_published_files_are_met_too():
 @pytest.mark.skipif(not ASV_FILES.is_dir(), reason="official ASV scores are not beside the project")
 @pytest.mark.parametrize("part, constants", [("eval", m.LA2019_EVAL), ("dev", m.LA2019_DEV)])
 def test_built_in_asv_constants_are_those_of_the_official_asv_scores(part, constants):
-    table = pd.read_csv(ASV_FILES / f"ASVspoof2019.LA.asv.{part}.gi.trl.scores.txt", sep=" ", names=["x", "key", "score"])
+    table = pd.read_csv(
+        ASV_FILES / f"ASVspoof2019.LA.asv.{part}.gi.trl.scores.txt", sep=" ", names=["x", "key", "score"]
+    )
     found = m.asv_errors(*(table.score[table.key == k].to_numpy() for k in ("target", "nontarget", "spoof")))
     for name in ("pfa", "pmiss", "pmiss_spoof"):
         assert getattr(found, name) == pytest.approx(getattr(constants, name), abs=5e-8)

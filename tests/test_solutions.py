@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from helpers.execution.lessons import LESSONS
-from helpers.execution.notebooks import read_notebook
 from helpers.execution.parameters import full_parameters, inspect_notebook, source_of
 from helpers.execution.plan import PLAN, notebook_named
-from helpers.execution.solutions import check_solution, checkers, questions
+from tools.lessons import LESSONS
+from tools.notebooks import read_notebook
+from tools.solutions import check_solution, checkers, questions
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "notebooks" / "solutions"
@@ -42,13 +42,23 @@ def test_an_exercise_without_its_solution_is_named(tmp_path):
     given = copy.deepcopy(read_notebook(FOLDER / "11_train_simple_cnn.ipynb"))
     for cell in given["cells"]:
         cell["source"] = (
-            source_of(cell).replace(questions(asked)[0], "").replace("## Change", "## Other").replace("exercises.check_", "exercises.see_")
+            source_of(cell)
+            .replace(questions(asked)[0], "")
+            .replace("## Change", "## Other")
+            .replace("exercises.check_", "exercises.see_")
         )
     (tmp_path / "solutions").mkdir()
-    for name, content in (("11_train_simple_cnn.ipynb", asked), ("solutions/11_train_simple_cnn.ipynb", given)):
+    for name, content in (
+        ("11_train_simple_cnn.ipynb", asked),
+        ("solutions/11_train_simple_cnn.ipynb", given),
+    ):
         (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
     said = "\n".join(check_solution(tmp_path / "solutions/11_train_simple_cnn.ipynb"))
-    assert "no heading Change" in said and "leaves out the question" in said and "does not call check_linear_parameters" in said
+    assert (
+        "no heading Change" in said
+        and "leaves out the question" in said
+        and "does not call check_linear_parameters" in said
+    )
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +79,18 @@ def classroom(tmp_path_factory):
         thin = dataclasses.replace(data, table=table)
         for stem in ("20_train_lfcc_gmm", "21_train_lcnn"):
             declared = inspect_notebook(PROJECT / "notebooks" / f"{stem}.ipynb")
-            parameters = full_parameters(declared, {**notebook_named(stem).profiles["smoke"], "device": "cpu"})
+            parameters = full_parameters(
+                declared, {**notebook_named(stem).profiles["smoke"], "device": "cpu"}
+            )
             parameters = {name: parameters[name] for name in declared}
             settings = check_settings(parameters)
             run = open_run(stem, parameters, thin.fingerprint)
             cache = build_cache(table, FEATURES[settings.features], workers=1)
             trained = (fit if "epochs" in declared else fit_classical)(settings, cache, run)
-            run.finish(metrics=summarise(run.read_scores(), rounds=100, polarity="note"), **describe(trained, cache, settings))
+            run.finish(
+                metrics=summarise(run.read_scores(), rounds=100, polarity="note"),
+                **describe(trained, cache, settings),
+            )
     return work, runs, thin
 
 
@@ -102,7 +117,9 @@ def test_every_answer_is_right_when_the_solution_is_run(path, at_school, capsys)
         last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, f"{path.stem}, cell {number}", "exec"), names)
         if last is not None:
-            values.append(eval(compile(ast.Expression(last.value), f"{path.stem}, cell {number}", "eval"), names))
+            values.append(
+                eval(compile(ast.Expression(last.value), f"{path.stem}, cell {number}", "eval"), names)
+            )
     said = capsys.readouterr().out
     asked = checkers(read_notebook(PROJECT / "notebooks" / path.name))
     assert values[-1] is True and said.count("Right. ") == len(asked) and "Not yet." not in said
@@ -124,7 +141,12 @@ def test_a_solution_runs_in_a_kernel_of_its_own(at_school, tmp_path):
     papermill = pytest.importorskip("papermill")
     path = FOLDER / "19_train_vgg16_svm.ipynb"
     done = papermill.execute_notebook(
-        str(path), str(tmp_path / "done.ipynb"), parameters={"dataset": "starter"}, kernel_name="python3", cwd=str(FOLDER), progress_bar=False
+        str(path),
+        str(tmp_path / "done.ipynb"),
+        parameters={"dataset": "starter"},
+        kernel_name="python3",
+        cwd=str(FOLDER),
+        progress_bar=False,
     )
     printed = "".join(output.get("text", "") for output in done.cells[-1].outputs)
     assert printed.startswith("Right. ")

@@ -21,8 +21,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 ROOT = Path(__file__).resolve().parents[1]
-STARTER = ROOT / "helpers" / "data" / "starter"
-ZIP = STARTER / "starter.zip"
+STARTER = ROOT / "tools" / "starter"
+ZIP = ROOT / "helpers" / "data" / "starter.zip"
 LEAST = {"train": (300, 600), "dev": (150, 250), "eval": (350, 700)}
 PROTOCOL = {
     split: f"ASVspoof2019.LA.cm.{split}.{'trn' if split == 'train' else 'trl'}.txt" for split in LEAST
@@ -198,7 +198,7 @@ def test_ogg_files_of_the_zip_carry_one_serial_number(archive):
 
 
 def test_renumbered_ogg_is_still_the_same_audio():
-    from helpers.data.starter.archive import with_serial  # needs numpy, soundfile, scipy and soxr only
+    from tools.starter.archive import with_serial  # needs numpy, soundfile, scipy and soxr only
 
     buffer = io.BytesIO()
     tone = np.sin(np.arange(16000) / 10).astype(np.float32) * 0.3
@@ -231,16 +231,16 @@ def test_one_speaker_and_two_attacks_build_twice_to_the_same_bytes(tmp_path):
     absent = [module for module in BUILDER_MODULES if importlib.util.find_spec(module) is None]
     if absent:
         pytest.skip(
-            f"the builder's packages are absent: {', '.join(absent)} (helpers/data/starter/requirements.txt)"
+            f"the builder's packages are absent: {', '.join(absent)} (tools/starter/requirements.txt)"
         )
     if _packages_folder() is None:
-        pytest.skip("set STARTER_OUT to the folder of `python -m helpers.data.starter fetch --out FOLDER`")
+        pytest.skip("set STARTER_OUT to the folder of `python -m tools.starter fetch --out FOLDER`")
     built = []
     for name in ("once", "twice"):
         out = tmp_path / name
         out.mkdir()
         (out / "packages").symlink_to(_packages_folder())
-        command = [sys.executable, "-m", "helpers.data.starter", "build", "--out", str(out), "--scale", "0.2"]
+        command = [sys.executable, "-m", "tools.starter", "build", "--out", str(out), "--scale", "0.2"]
         command += ["--speakers", "ktu_en", "--attacks", "A01,A04", "--workers", "1"]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
         built.append((out / "starter.zip").read_bytes())
@@ -251,7 +251,7 @@ def test_one_speaker_and_two_attacks_build_twice_to_the_same_bytes(tmp_path):
 
 
 def test_builder_without_its_packages_names_the_requirements_file():
-    from helpers.data.starter.packages import require
+    from tools.starter.packages import require
 
     with pytest.raises(ModuleNotFoundError, match="requirements.txt"):
         require(("a_module_that_is_not_there",))

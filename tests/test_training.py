@@ -14,16 +14,17 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from helpers.execution.bench import plan_settings
 from helpers.execution.plan import PLAN
 from helpers.features import FEATURES as KNOWN
 from helpers.features import FeatureSetting, build_cache, compute
 from helpers.models import MODELS, is_classical
 from helpers.runs import open_run
-from helpers.training import bench, check_settings, describe, fit, loop
+from helpers.training import check_settings, describe, fit, loop
 from helpers.training.augment import FEATURES, WAVES, augment_features, augment_waves
 from helpers.training.batches import BatchReader, class_weights, epoch_order, split_rows, step_seed, subset
 from helpers.training.losses import ADDITIVE_MARGIN, SCALE, loss_of
+from tools import bench_training as bench
+from tools.bench_plan import plan_settings
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SETTING = FeatureSetting("logmel", seconds=0.5, n_fft=256, hop_length=128, n_bands=24)
@@ -46,7 +47,9 @@ def cache(tmp_path_factory):
             spectrum[2000:] *= 0.05
         tone = np.sin(2 * np.pi * rng.uniform(500, 3000) * np.arange(8000) / 16000)
         soundfile.write(folder / f"u{i}.wav", 0.1 * tone + 0.02 * np.fft.irfft(spectrum), 16000)
-        rows.append((f"u{i}", str(folder / f"u{i}.wav"), label, "-" if i % 2 == 0 else f"A0{1 + i % 4}", f"s{i % 6}"))
+        rows.append(
+            (f"u{i}", str(folder / f"u{i}.wav"), label, "-" if i % 2 == 0 else f"A0{1 + i % 4}", f"s{i % 6}")
+        )
     table = pd.DataFrame(rows, columns=["utterance", "path", "label", "attack", "speaker"])
     table["split"] = np.repeat(["train", "dev", "eval"], 24)
     table["dataset"] = "tones"
@@ -72,7 +75,11 @@ def test_a_training_learns_and_describes_itself(cache, tmp_path):
 @pytest.mark.parametrize("names", ["telephone", "noise+reverb"])
 def test_sound_is_changed_before_features_are_taken_from_it(cache, names):
     rows = np.array([0, 1, 5])
-    reader = BatchReader(cache, SETTING, check_settings({**PARAMETERS, "augment": "none", "augment_wave": names, "crop_frames": 0}))
+    reader = BatchReader(
+        cache,
+        SETTING,
+        check_settings({**PARAMETERS, "augment": "none", "augment_wave": names, "crop_frames": 0}),
+    )
     generator = torch.Generator().manual_seed(step_seed(PARAMETERS["seed"], 2, 4))
     waves = np.stack([soundfile.read(path, dtype="float32")[0] for path in cache.table["path"].iloc[rows]])
     expected = compute(augment_waves(torch.from_numpy(waves), names.split("+"), generator), SETTING)
@@ -101,7 +108,9 @@ def test_the_benchmark_trains_and_leaves_no_run(cache, tmp_path, monkeypatch):
 def test_the_benchmark_knows_every_network_of_the_plan(tmp_path, monkeypatch):
     monkeypatch.setenv("HELPERS_WORK", str(tmp_path))
     found = {(settings.model, settings.features) for settings in plan_settings()}
-    networks = {row.model for notebook in PLAN for row in notebook.rows} & {n for n in MODELS if not is_classical(n)}
+    networks = {row.model for notebook in PLAN for row in notebook.rows} & {
+        n for n in MODELS if not is_classical(n)
+    }
     assert {model for model, _ in found} == networks and ("resnet50", "waveform_picture") in found
 
 
@@ -181,7 +190,9 @@ def test_two_processes_train_as_one_with_the_same_batch(cache, tmp_path):
         "dataset": "tones", "features": "logmel", "model": "simple_ann", "epochs": 2, "batch_size": 8,
         "lr": 1e-3, "seed": 1, "device": "cpu", "balance": "none",
     }  # fmt: skip
-    alone = fit(check_settings(parameters), cache, open_run("10_train_simple_ann", parameters, "d", tmp_path / "one"))
+    alone = fit(
+        check_settings(parameters), cache, open_run("10_train_simple_ann", parameters, "d", tmp_path / "one")
+    )
     run = train_on_two(open_run("10_train_simple_ann", parameters, "d", tmp_path / "two"), cache)
     history = run.read_history()
     np.testing.assert_allclose(history["train_loss"], alone.history["train_loss"], atol=1e-5)
@@ -210,7 +221,9 @@ def test_a_left_out_attack_is_selected_on_and_never_trained_on(cache):
     rows = split_rows(cache.table, check_settings({"leave_out": "A02"}))
     attacks = cache.table["attack"].to_numpy()
     assert "A02" not in attacks[rows["train"]]
-    assert set(attacks[rows["select"]]) == {"-", "A02"} and "eval" not in set(cache.table["split"][rows["select"]])
+    assert set(attacks[rows["select"]]) == {"-", "A02"} and "eval" not in set(
+        cache.table["split"][rows["select"]]
+    )
     with pytest.raises(ValueError, match="no attack of train or dev: A02, A04$"):
         split_rows(cache.table, check_settings({"leave_out": "A42"}))
 
@@ -246,7 +259,9 @@ def test_losses_equal_their_definitions():
         np.log1p(np.exp(SCALE * ((0.9 - c) if y else (c - 0.2)))) * w
         for c, y, w in zip(cosines.tolist(), labels.tolist(), each.tolist())
     ]
-    assert float(loss_of("one_class_softmax", cosines, labels, weights)) == pytest.approx(np.mean(terms), rel=1e-5)
+    assert float(loss_of("one_class_softmax", cosines, labels, weights)) == pytest.approx(
+        np.mean(terms), rel=1e-5
+    )
     # Additive margin: a two-class softmax over scaled cosines, the margin taken from the true class.
     both = torch.rand(32, 2, generator=generator) * 2 - 1
     margin = ADDITIVE_MARGIN * F.one_hot(labels.long(), 2)
@@ -286,7 +301,9 @@ def test_affine_turns_by_ten_degrees_at_most_whatever_the_shape(shape):
     picture[..., middle] = 1.0
     turned = FEATURES["affine"](picture, generator)[:, 0]
     places = torch.arange(width, dtype=torch.float32)
-    upper, lower = ((turned[:, row] * places).sum(1) / turned[:, row].sum(1) for row in (height // 4, 3 * height // 4))
+    upper, lower = (
+        (turned[:, row] * places).sum(1) / turned[:, row].sum(1) for row in (height // 4, 3 * height // 4)
+    )
     degrees = torch.rad2deg(torch.atan((upper - lower) / (height / 2)))
     assert 8 < degrees.abs().max() < 11
 

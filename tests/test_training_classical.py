@@ -30,7 +30,9 @@ def recordings(n_recordings=12, n_pieces=30, seed=0):
     labels = np.where(np.repeat(np.arange(n_recordings) % 2, n_pieces) == 0, "bonafide", "spoof")
     places = np.repeat(rng.normal(0, 3, (n_recordings, 8)), n_pieces, axis=0)
     vectors = (places + rng.normal(0, 0.5, places.shape)).astype(np.float32)
-    table = pd.DataFrame({"utterance": [f"u{i}" for i in range(len(names))], "label": labels, "recording": names})
+    table = pd.DataFrame(
+        {"utterance": [f"u{i}" for i in range(len(names))], "label": labels, "recording": names}
+    )
     table["attack"] = np.where(labels == "spoof", "RVC", "-")
     return vectors, table.assign(speaker="unknown", split="all", dataset="toy")
 
@@ -65,7 +67,9 @@ def test_no_group_is_fitted_on_and_scored(monkeypatch):
     monkeypatch.setattr(tabular, "build_model", lambda *args, **options: Spy())
     found = tabular.out_of_fold("knn", vectors, table, "recording", folds=4)
     assert len(fitted) == 4
-    assert list(found["utterance"]) == list(table["utterance"]) and found["score"].to_numpy() == pytest.approx(vectors[:, 1])
+    assert list(found["utterance"]) == list(table["utterance"]) and found[
+        "score"
+    ].to_numpy() == pytest.approx(vectors[:, 1])
     assert list(found["speaker"]) == list(table["recording"]), "an interval must resample whole groups"
 
 
@@ -73,7 +77,9 @@ def test_out_of_fold_at_random_is_what_scikit_learn_gives():
     vectors, table = recordings(4, 20, seed=3)
     labels = (table["label"] == "bonafide").to_numpy().astype(int)
     folds = StratifiedKFold(5, shuffle=True, random_state=7)
-    expected = cross_val_predict(make_pipeline(StandardScaler(), SVC()), vectors, labels, cv=folds, method="decision_function")
+    expected = cross_val_predict(
+        make_pipeline(StandardScaler(), SVC()), vectors, labels, cv=folds, method="decision_function"
+    )
     found = tabular.out_of_fold("svm", vectors, table, "random", seed=7)
     assert found["score"].to_numpy() == pytest.approx(expected, abs=1e-4)
 
@@ -81,14 +87,19 @@ def test_out_of_fold_at_random_is_what_scikit_learn_gives():
 def test_schemes_are_those_that_the_table_can_tell():
     _, table = recordings()
     assert tabular.schemes_of(table) == ["random", "recording"]
-    speakers = table.assign(speaker=table["recording"].str[-1], attack=np.where(table["label"] == "spoof", table["recording"], "-"))
+    speakers = table.assign(
+        speaker=table["recording"].str[-1],
+        attack=np.where(table["label"] == "spoof", table["recording"], "-"),
+    )
     assert tabular.schemes_of(speakers) == ["random", "recording", "speaker", "attack"]
     unknown = speakers.assign(speaker="unknown", utterance=[f"u{n}" for n in range(len(speakers))])
     assert tabular.schemes_of(unknown) == ["random", "recording", "attack"]
     found = tabular.groups_of(unknown, "attack")[unknown["label"] == "bonafide"]
     assert len(set(found)) == (unknown["label"] == "bonafide").sum(), "who is not known is nobody's neighbour"
     groups = tabular.groups_of(speakers, "attack")
-    assert set(groups[speakers["label"] == "spoof"]) == set(speakers.loc[speakers["label"] == "spoof", "recording"])
+    assert set(groups[speakers["label"] == "spoof"]) == set(
+        speakers.loc[speakers["label"] == "spoof", "recording"]
+    )
     with pytest.raises(ValueError, match="source speaker"):
         tabular.groups_of(table, "source speaker")
     with pytest.raises(ValueError, match="no scheme 'by ear'"):
@@ -112,13 +123,21 @@ def test_a_published_table_is_read_as_it_is_and_a_lost_column_is_named():
 def test_published_deep_voice_table_and_the_honest_split_beside_it(shared):
     """The famous figure, and how little of it is left when source speakers are kept apart (half of the rows, 100 rounds)."""
     table = pd.read_csv(shared / "data" / "deep_voice" / "DATASET-balanced.csv")
-    named = table.assign(label=table["LABEL"].map({"REAL": "bonafide", "FAKE": "spoof"}), attack="-", speaker="unknown")
+    named = table.assign(
+        label=table["LABEL"].map({"REAL": "bonafide", "FAKE": "spoof"}), attack="-", speaker="unknown"
+    )
     named["utterance"] = [f"row-{i}" for i in range(len(named))]
     vectors = table[list(COLUMNS)].to_numpy(dtype=np.float32)
     found = tabular.out_of_fold("xgboost", vectors, named, "random", folds=3, n_rounds=100)
     assert ((found["score"] > 0) == (found["label"] == "bonafide")).mean() >= 0.98
-    pieces = pd.read_csv(shared / "data" / "deep_voice" / "segments_by_recording.csv").iloc[::2].reset_index(drop=True)
-    named = pieces.assign(label=pieces["LABEL"].map({"REAL": "bonafide", "FAKE": "spoof"}), attack="-", speaker="unknown")
+    pieces = (
+        pd.read_csv(shared / "data" / "deep_voice" / "segments_by_recording.csv")
+        .iloc[::2]
+        .reset_index(drop=True)
+    )
+    named = pieces.assign(
+        label=pieces["LABEL"].map({"REAL": "bonafide", "FAKE": "spoof"}), attack="-", speaker="unknown"
+    )
     named["utterance"] = [f"row-{i}" for i in range(len(named))]
     named["source_speaker"] = named["original_sample"].str.lower().str.partition("-")[0]
     vectors = pieces[list(COLUMNS)].to_numpy(dtype=np.float32)
@@ -139,13 +158,17 @@ def test_search_chooses_what_scikit_learn_chooses(tmp_path):
     vectors, labels = overlapping()
     model = build_model("vgg16_svm", (3, 32, 32), weights="none", search="f1", seed=1).fit(vectors, labels)
     folds = StratifiedKFold(5, shuffle=True, random_state=1)
-    expected = GridSearchCV(make_pipeline(StandardScaler(), SVC()), SVC_GRID, scoring="f1", cv=folds).fit(vectors, labels)
+    expected = GridSearchCV(make_pipeline(StandardScaler(), SVC()), SVC_GRID, scoring="f1", cv=folds).fit(
+        vectors, labels
+    )
     assert {name: model.best[name] for name in expected.best_params_} == expected.best_params_
     assert model.best["f1"] == pytest.approx(expected.best_score_)
     block = search.result_block(model, vectors, labels)
     assert block["accuracy"] == pytest.approx(expected.best_estimator_.score(vectors, labels))
     (refused, passed), (lost, kept) = block["confusion"]
-    assert block["precision"] == pytest.approx(kept / (kept + passed)) and block["recall"] == pytest.approx(kept / (kept + lost))
+    assert block["precision"] == pytest.approx(kept / (kept + passed)) and block["recall"] == pytest.approx(
+        kept / (kept + lost)
+    )
     assert refused + passed == (labels == 0).sum()
     honest = search.out_of_fold_scores(model, vectors, labels, seed=1)
     assert len(honest) == len(labels) and not np.allclose(honest, model.score(vectors))
@@ -171,7 +194,15 @@ def faces(tmp_path):
             pixels = np.clip(shade + rng.normal(0, 10, size), 0, 255).astype(np.uint8)
             path = tmp_path / f"{label}-{number}.png"
             Image.fromarray(pixels).save(path)
-            rows.append({"utterance": path.stem, "path": str(path), "label": label, "attack": "-", "speaker": "unknown"})
+            rows.append(
+                {
+                    "utterance": path.stem,
+                    "path": str(path),
+                    "label": label,
+                    "attack": "-",
+                    "speaker": "unknown",
+                }
+            )
     table = pd.DataFrame(rows).assign(dataset="faces", split="all")
     return SimpleNamespace(name="faces", entry=SimpleNamespace(layout="faces"), table=table)
 
@@ -205,9 +236,14 @@ def test_faces_from_files_to_scores_with_weights_of_a_file(faces, tmp_path):
     pictures = picture_files.open_pictures(faces, "", 32, 0.25, seed=0)
     rows = picture_files.chosen_rows(pictures.table)
     assert set(rows) == {"train", "eval"}
-    labels = {part: (pictures.table["label"].iloc[index] == "bonafide").to_numpy().astype(int) for part, index in rows.items()}
+    labels = {
+        part: (pictures.table["label"].iloc[index] == "bonafide").to_numpy().astype(int)
+        for part, index in rows.items()
+    }
     model = build_model("vgg16_svm", (3, 32, 32), weights=str(weights), pooled=True)
-    vectors = {part: picture_files.read_vectors(pictures, index, model, "toy") for part, index in rows.items()}
+    vectors = {
+        part: picture_files.read_vectors(pictures, index, model, "toy") for part, index in rows.items()
+    }
     assert vectors["train"].shape == (12, 512)
 
     class NoNetwork:
@@ -219,7 +255,9 @@ def test_faces_from_files_to_scores_with_weights_of_a_file(faces, tmp_path):
     scores = picture_files.score_rows(model, pictures, rows, vectors, labels)
     assert set(scores["split"]) == {"dev", "eval"} and (scores["split"] == "dev").sum() == 12
     assert eer_of(scores[scores["split"] == "eval"]) == 0
-    told = picture_files.describe_pictures(model, pictures, rows, labels, {"model": "vgg16_svm", "weights": str(weights)})
+    told = picture_files.describe_pictures(
+        model, pictures, rows, labels, {"model": "vgg16_svm", "weights": str(weights)}
+    )
     assert told["model_info"]["parameters"] == 14_714_688 and told["notes"] == []
     assert told["data"]["counts"]["train"] == {"bonafide": 6, "spoof": 6}
 
@@ -229,14 +267,26 @@ def test_vectors_of_one_picture_are_not_taken_for_another(tmp_path, monkeypatch)
     rng = np.random.default_rng(0)
     for n in range(4):
         soundfile.write(tmp_path / f"u{n}.wav", 0.1 * rng.standard_normal(16_000), 16_000)
-    table = pd.DataFrame({"utterance": [f"u{n}" for n in range(4)], "label": ["bonafide", "spoof"] * 2, "attack": "-",
-                          "speaker": "s", "split": "train", "dataset": "toy"})
+    table = pd.DataFrame(
+        {
+            "utterance": [f"u{n}" for n in range(4)],
+            "label": ["bonafide", "spoof"] * 2,
+            "attack": "-",
+            "speaker": "s",
+            "split": "train",
+            "dataset": "toy",
+        }
+    )
     table["path"] = [str(tmp_path / f"{name}.wav") for name in table["utterance"]]
     model = build_model("vgg16_svm", (1, 32, 32), weights="none", pooled=True)
     found = []
     for feature in ("spectrogram_picture", "waveform_picture"):
         cached = build_cache(table, FEATURES[feature])
-        found.append(picture_files.read_vectors(picture_files.Pictures(cached.table, 32, cached), np.arange(4), model, "x"))
+        found.append(
+            picture_files.read_vectors(
+                picture_files.Pictures(cached.table, 32, cached), np.arange(4), model, "x"
+            )
+        )
     assert not np.allclose(*found)
 
 
@@ -252,8 +302,13 @@ def test_vgg16_svm_on_real_faces(shared):
     chosen = picture_files.chosen_rows(pictures.table)
     torch.manual_seed(0)
     model = build_model("vgg16_svm", (3, 32, 32), weights="none", pooled=True)
-    vectors = {part: picture_files.read_vectors(pictures, index, model, "none 0") for part, index in chosen.items()}
-    labels = {part: (pictures.table["label"].iloc[index] == "bonafide").to_numpy().astype(int) for part, index in chosen.items()}
+    vectors = {
+        part: picture_files.read_vectors(pictures, index, model, "none 0") for part, index in chosen.items()
+    }
+    labels = {
+        part: (pictures.table["label"].iloc[index] == "bonafide").to_numpy().astype(int)
+        for part, index in chosen.items()
+    }
     model.fit(vectors["train"], labels["train"])
     assert search.result_block(model, vectors["eval"], labels["eval"])["accuracy"] > 0.55
 
@@ -264,7 +319,9 @@ def test_tiny_front_end_is_of_the_real_shape_and_is_made_once(tmp_path):
 
     state = torch.random.get_rng_state()
     folder = write_tiny_front_end(tmp_path / "tiny", seed=3)
-    assert torch.equal(state, torch.random.get_rng_state()), "a training's random numbers must not depend on it"
+    assert torch.equal(state, torch.random.get_rng_state()), (
+        "a training's random numbers must not depend on it"
+    )
     written = (folder / "model.safetensors").stat().st_mtime_ns
     assert write_tiny_front_end(tmp_path / "tiny", seed=3) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == written

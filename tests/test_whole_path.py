@@ -16,7 +16,7 @@ import pytest
 from helpers.execution.plan import PLAN
 
 PROJECT = Path(__file__).resolve().parents[1]
-STARTER = PROJECT / "helpers" / "data" / "starter" / "starter.zip"
+STARTER = PROJECT / "helpers" / "data" / "starter.zip"
 CLIPS = 30  # of each split and class
 ALL = os.environ.get("HELPERS_TEST_NOTEBOOKS") == "all"
 
@@ -50,7 +50,20 @@ def place(tmp_path_factory):
 def run(place: Path, *more: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "HELPERS_WORK": str(place / "work"), "HELPERS_RUNS": str(place / "runs"),
                    "HELPERS_MANIFEST": str(place / "manifest.yaml")}  # fmt: skip
-    command = [sys.executable, "-m", "helpers", "run", "--dataset", "thin", "--profile", "smoke", "-p", "device", "cpu", *more]
+    command = [
+        sys.executable,
+        "-m",
+        "helpers",
+        "run",
+        "--dataset",
+        "thin",
+        "--profile",
+        "smoke",
+        "-p",
+        "device",
+        "cpu",
+        *more,
+    ]
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=1500)
 
 

@@ -14,11 +14,17 @@ from helpers.data.errors import BadAudio
 
 SAMPLE_RATE = 16_000  # Hz, everywhere in the suite
 SHORTEST = 0.1  # seconds
-RATES = (4_000, 768_000)  # Hz; what lies outside is a header that lies, and resampling it would fill the memory
+RATES = (
+    4_000,
+    768_000,
+)  # Hz; what lies outside is a header that lies, and resampling it would fill the memory
 SILENT = 1e-4  # peak, -80 dBFS
 MARGIN = 60  # seconds read beyond those asked for: what is not longer is judged as a whole
 ENDLESS = 1e8  # seconds, three years: a header that was written before the length was known
-MP3_SHARE, MP3_SECONDS = 0.97, 0.3  # decoders leave out the silence that encoders put at both ends, up to 4 frames
+MP3_SHARE, MP3_SECONDS = (
+    0.97,
+    0.3,
+)  # decoders leave out the silence that encoders put at both ends, up to 4 frames
 COUNTED = ("FLAC", "WAV", "WAVEX", "RF64", "AIFF", "AU")  # formats whose header says how many samples follow
 
 
@@ -72,7 +78,9 @@ def _decode(path: str | Path, name: str, seconds: float | None) -> tuple[np.ndar
 def _check_known(name: str, seconds: float) -> None:
     """BadAudio where the header does not know how many samples follow."""
     if seconds > ENDLESS:
-        raise BadAudio(f"{name} does not say how long it is, as if written into a pipe: convert it once, to WAV or FLAC")
+        raise BadAudio(
+            f"{name} does not say how long it is, as if written into a pipe: convert it once, to WAV or FLAC"
+        )
 
 
 def _check_end(opened: soundfile.SoundFile, path: str | Path, name: str) -> None:

@@ -14,7 +14,11 @@ from typing import BinaryIO
 UNKNOWN = 0x7FFF_0000  # bytes; from here on a 32-bit size is a stream's "until the end", not a promise
 MOST_CHUNKS = 1000
 TOLERATED_SECONDS = 0.01  # some writers count their own header as samples
-MP3_RATES = {0: (11025, 12000, 8000), 2: (22050, 24000, 16000), 3: (44100, 48000, 32000)}  # Hz, by version of MPEG
+MP3_RATES = {
+    0: (11025, 12000, 8000),
+    2: (22050, 24000, 16000),
+    3: (44100, 48000, 32000),
+}  # Hz, by version of MPEG
 MP3_KBITS = {  # ISO 11172-3 and 13818-3, layer III
     0: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),

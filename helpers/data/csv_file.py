@@ -26,7 +26,9 @@ def read_csv_file(path: Path) -> pd.DataFrame:
         if not rows:
             raise csv.Error("it is empty")
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path.name} cannot be read ({error}): save it as CSV in UTF-8, with a line of headings") from None
+        raise DataError(
+            f"{path.name} cannot be read ({error}): save it as CSV in UTF-8, with a line of headings"
+        ) from None
     headings = rows.pop(min(rows))
     width = len(headings)
     for line, cells in rows.items():
@@ -39,7 +41,9 @@ def read_csv_file(path: Path) -> pd.DataFrame:
     table = pd.DataFrame.from_dict(rows, "index", columns=headings, dtype=str)
     table = table.loc[:, [not NO_HEADING.fullmatch(heading) for heading in headings]]
     if table.columns.has_duplicates:
-        raise DataError(f"{path.name} has two columns called {table.columns[table.columns.duplicated()][0]!r}")
+        raise DataError(
+            f"{path.name} has two columns called {table.columns[table.columns.duplicated()][0]!r}"
+        )
     return table
 
 

@@ -94,7 +94,17 @@ def open_dataset(
     check_classes(table, entry, allow_mismatch, accepted, remember)
     asv_scores = protocols.find_asv_scores(root, entry) if entry.layout == "asvspoof" else {}
     own = found.path if entry.source in ("folder", "zip") or source else None
-    opened = Dataset(name, entry, root, table, _fingerprint(entry, own, missing), counts, missing, notes + more_notes, asv_scores)
+    opened = Dataset(
+        name,
+        entry,
+        root,
+        table,
+        _fingerprint(entry, own, missing),
+        counts,
+        missing,
+        notes + more_notes,
+        asv_scores,
+    )
     _report(opened)
     return opened
 
@@ -179,13 +189,18 @@ def check_counts(
     return counts, missing
 
 
-def check_classes(table: pd.DataFrame, entry: Entry, allow_mismatch: bool, accepted: Path, remember: bool = True) -> None:
+def check_classes(
+    table: pd.DataFrame, entry: Entry, allow_mismatch: bool, accepted: Path, remember: bool = True
+) -> None:
     """Both classes in each split, or nothing can be learned or measured there: CountMismatch, to be allowed likewise."""
     sizes = pd.crosstab(table["split"], table["label"]).reindex(columns=list(LABELS), fill_value=0)
     sizes = sizes.reindex([split for split in SPLITS if split in sizes.index])
     lacking = sizes[(sizes == 0).any(axis=1)]
     if len(lacking):
-        words = ", ".join(f"{split} has {row.bonafide:,} bonafide and {row.spoof:,} spoof" for split, row in lacking.iterrows())
+        words = ", ".join(
+            f"{split} has {row.bonafide:,} bonafide and {row.spoof:,} spoof"
+            for split, row in lacking.iterrows()
+        )
         words = f"{entry.name}: each split needs both classes, but {words}"
         _allow(words, "Add clips or split otherwise", allow_mismatch, accepted, remember)
 
@@ -202,7 +217,8 @@ def _allow(words: str, advice: str, allow_mismatch: bool, accepted: Path, rememb
 
 def _difference(entry: Entry, differs: pd.DataFrame, missing: pd.DataFrame) -> str:
     parts = [
-        f"{row.split} {row.label} expected {row.expected:,} / found {row.found:,}" for row in differs.itertuples()
+        f"{row.split} {row.label} expected {row.expected:,} / found {row.found:,}"
+        for row in differs.itertuples()
     ]
     words = f"{entry.name}: " + "; ".join(parts) if parts else f"{entry.name}:"
     if len(missing):
@@ -224,4 +240,7 @@ def _report(opened: Dataset) -> None:
     for split in SPLITS:
         labels = table.loc[table["split"] == split, "label"]
         if len(labels):
-            print(f"{opened.name} {split}: " + ", ".join(f"{(labels == label).sum():,} {label}" for label in LABELS))
+            print(
+                f"{opened.name} {split}: "
+                + ", ".join(f"{(labels == label).sum():,} {label}" for label in LABELS)
+            )

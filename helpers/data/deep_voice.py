@@ -96,6 +96,8 @@ def _numbers(table: pd.DataFrame, name: str) -> pd.DataFrame:
             continue
         if bad.any():
             line = first_line(bad)
-            raise DataError(f"{name}, line {line}: {cells[line]!r} in column {column} is no number ({bad.sum()} such cells)")
+            raise DataError(
+                f"{name}, line {line}: {cells[line]!r} in column {column} is no number ({bad.sum()} such cells)"
+            )
         table[column] = numbers
     return table

@@ -44,7 +44,9 @@ def download(entry: Entry, folder: Path, place: Place | None = None) -> Path:
     what to do: no token, consent not given, no internet, refused, cut off; StagingError where the disk is too small.
     """
     if entry.source != "kaggle":
-        raise SourceError(f"{entry.name} is not on Kaggle (source: {entry.source}): give its path as `source`")
+        raise SourceError(
+            f"{entry.name} is not on Kaggle (source: {entry.source}): give its path as `source`"
+        )
     archive = folder / (entry.slug.split("/")[1] + ".zip")
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(archive.with_name(archive.name + ".lock")):
@@ -70,7 +72,9 @@ def _client(entry: Entry, place: Place | None) -> Any:
         if _is_connection_error(error):
             raise SourceError(_no_connection(entry, place)) from None
         if place is not None and place.name == "kaggle":
-            raise SourceError(f"{entry.name} is not attached to this Kaggle session: {_attach(entry)}") from None
+            raise SourceError(
+                f"{entry.name} is not attached to this Kaggle session: {_attach(entry)}"
+            ) from None
         raise SourceError(
             f"{entry.name} comes from Kaggle and there is no valid token here: make one at {TOKEN_PAGE} (section API) "
             "and save it as ~/.kaggle/access_token, or set KAGGLE_API_TOKEN; an older kaggle.json in ~/.kaggle works too"
@@ -104,7 +108,9 @@ def _fetch(client: Any, entry: Entry, archive: Path, place: Place | None) -> Non
             with _asked(client, entry) as answer:
                 size, identity = _identity(answer)
                 if entry.bytes and size and entry.bytes != size:
-                    print(f"note:   Kaggle offers {size:,} bytes, the manifest says {entry.bytes:,}: a newer version?")
+                    print(
+                        f"note:   Kaggle offers {size:,} bytes, the manifest says {entry.bytes:,}: a newer version?"
+                    )
                 have = _resume_from(part, size, identity)
                 check_room(archive.parent, max((size or 0) - have, 0), entry.name)
                 if have == 0 or have != size:
@@ -116,7 +122,9 @@ def _fetch(client: Any, entry: Entry, archive: Path, place: Place | None) -> Non
                 raise SourceError(_refusal(entry, status)) from None
             reason = f"Kaggle answers {status}"
         except (requests.exceptions.RequestException, _CutOff) as error:
-            reason = str(error) if isinstance(error, _CutOff) else REASONS.get(type(error).__name__, str(error))
+            reason = (
+                str(error) if isinstance(error, _CutOff) else REASONS.get(type(error).__name__, str(error))
+            )
         after = part.stat().st_size if part.is_file() else 0
         failed, pause = (0, PAUSE) if after > before else (failed + 1, pause * 2)
         if failed >= ATTEMPTS or (reason == NO_CONNECTION and not after):
@@ -129,7 +137,9 @@ def _fetch(client: Any, entry: Entry, archive: Path, place: Place | None) -> Non
         time.sleep(pause)
     if not zipfile.is_zipfile(part):
         part.unlink()
-        raise SourceError(f"{entry.name}: what came is not a zip; open {entry.consent_page or 'the page'} and look")
+        raise SourceError(
+            f"{entry.name}: what came is not a zip; open {entry.consent_page or 'the page'} and look"
+        )
     part.replace(archive)
     _marker(part).unlink(missing_ok=True)
 
@@ -141,7 +151,9 @@ class _CutOff(Exception):
 def _identity(answer: Any) -> tuple[int | None, str]:
     """Announced size, and what proves that later bytes belong to the same archive ("" where nothing does)."""
     size = answer.headers.get("Content-Length")
-    return (int(size) if size else None), answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+    return (int(size) if size else None), answer.headers.get("ETag") or answer.headers.get(
+        "Last-Modified"
+    ) or ""
 
 
 def _marker(part: Path) -> Path:
@@ -223,7 +235,9 @@ def _no_connection(entry: Entry, place: Place | None) -> str:
             f"{entry.name}: this Kaggle session has no internet; attach the data instead: {_attach(entry)}, "
             "or switch Internet on in the session's settings"
         )
-    return f"{entry.name}: Kaggle cannot be reached; check the connection and call again, what has come is kept"
+    return (
+        f"{entry.name}: Kaggle cannot be reached; check the connection and call again, what has come is kept"
+    )
 
 
 def _attach(entry: Entry) -> str:

@@ -54,7 +54,9 @@ def attack_table(table: pd.DataFrame) -> pd.DataFrame:
 def speaker_table(table: pd.DataFrame) -> pd.DataFrame:
     """speaker x class: utterances, and the splits in which the speaker is heard (more than one is a leak)."""
     counts = pd.crosstab(table["speaker"], table["label"]).reindex(columns=list(LABELS), fill_value=0)
-    heard = table.groupby("speaker")["split"].agg(lambda splits: " ".join(s for s in SPLITS if (splits == s).any()))
+    heard = table.groupby("speaker")["split"].agg(
+        lambda splits: " ".join(s for s in SPLITS if (splits == s).any())
+    )
     return counts.assign(splits=heard)
 
 
@@ -81,9 +83,13 @@ def file_facts(table: pd.DataFrame, max_files: int = 0, seed: int = 0, workers: 
     good = [not isinstance(fact, str) for fact in facts]
     columns = ["duration_s", "sample_rate", "channels", "format"]
     kept = table.loc[good, ["utterance", "split", "label"]].reset_index(drop=True)
-    found = pd.concat([kept, pd.DataFrame([f for f in facts if not isinstance(f, str)], columns=columns)], axis=1)
+    found = pd.concat(
+        [kept, pd.DataFrame([f for f in facts if not isinstance(f, str)], columns=columns)], axis=1
+    )
     pairs = zip(table["utterance"], facts, strict=True)
-    found.attrs["rejected"] = [{"utterance": name, "reason": why} for name, why in pairs if isinstance(why, str)]
+    found.attrs["rejected"] = [
+        {"utterance": name, "reason": why} for name, why in pairs if isinstance(why, str)
+    ]
     return found
 
 
@@ -91,14 +97,18 @@ def duration_table(facts: pd.DataFrame) -> pd.DataFrame:
     """split, class: clips, hours, and the 5 %, 50 % and 95 % durations in seconds. Classes that differ in length
     invite a detector that measures length."""
     grouped = facts.groupby(["split", "label"], observed=True)["duration_s"]
-    found = grouped.agg(clips="size", hours=lambda s: s.sum() / 3600).join(grouped.quantile(np.array([0.05, 0.5, 0.95])).unstack())
+    found = grouped.agg(clips="size", hours=lambda s: s.sum() / 3600).join(
+        grouped.quantile(np.array([0.05, 0.5, 0.95])).unstack()
+    )
     found = found.rename(columns={0.05: "p5_s", 0.5: "median_s", 0.95: "p95_s"})
     return found.reindex([name for name in SPLITS if name in found.index.get_level_values(0)], level=0)
 
 
 def rate_table(facts: pd.DataFrame) -> pd.DataFrame:
     """(sample_rate, channels, format) x class: files; `resampled` says which are not 16 kHz yet."""
-    counts = pd.crosstab([facts["sample_rate"], facts["channels"], facts["format"]], facts["label"]).reset_index()
+    counts = pd.crosstab(
+        [facts["sample_rate"], facts["channels"], facts["format"]], facts["label"]
+    ).reset_index()
     counts.columns.name = None
     return counts.assign(resampled=counts["sample_rate"] != SAMPLE_RATE)
 

@@ -20,7 +20,15 @@ from helpers.data.manifest import Entry
 from helpers.data.protocols import AUDIO
 from helpers.data.tree import is_hidden, subfolders, walk
 
-UNREAD = {".m4a", ".aac", ".mp4", ".wma", ".amr", ".webm", ".caf"}  # audio all the same: not passed over in silence
+UNREAD = {
+    ".m4a",
+    ".aac",
+    ".mp4",
+    ".wma",
+    ".amr",
+    ".webm",
+    ".caf",
+}  # audio all the same: not passed over in silence
 IMAGES = {".jpg", ".jpeg", ".png"}
 FACE_NAME = re.compile(r"(easy|mid|hard)_(\d+)_([01]{4})", re.IGNORECASE)
 FACE_PARTS = ("left_eye", "right_eye", "nose", "mouth")  # what the four digits of a face's name stand for
@@ -71,7 +79,9 @@ def only_readable(rows: list[dict[str, str]], root: Path) -> tuple[list[dict[str
     note = f"{files} not read ({', '.join(kinds)}): convert to WAV, e.g. ffmpeg -i x.m4a x.wav"
     if not kept:
         more = f"; {note}" if kinds else ""
-        raise DataError(f"{root} has folders for both classes but no audio in them ({', '.join(sorted(AUDIO))}){more}")
+        raise DataError(
+            f"{root} has folders for both classes but no audio in them ({', '.join(sorted(AUDIO))}){more}"
+        )
     return kept, [note] if kinds else []
 
 
@@ -84,7 +94,9 @@ def _one_part(root: Path, part: str) -> tuple[pd.DataFrame, bool, list[str]]:
     prefix = f"{part}/" if part else ""
     rows = []
     with_splits = [
-        (name, path) for name, path in sorted(subfolders(root).items()) if name in SPLIT_FOLDERS and _has_classes(path)
+        (name, path)
+        for name, path in sorted(subfolders(root).items())
+        if name in SPLIT_FOLDERS and _has_classes(path)
     ]
     for name, path in with_splits:
         for row in two_class_rows(path, CLASS_FOLDERS, AUDIO | UNREAD, f"{prefix}{path.name}/"):
@@ -117,7 +129,9 @@ def read_real_fake(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]
                 raise DataError(f"{entry.name}: the part {part} was not found below {folder}")
             one, with_splits, more = _one_part(roots[0], part)
             if not with_splits:
-                raise DataError(f"{entry.name}: the part {part} has no training, validation and testing folders")
+                raise DataError(
+                    f"{entry.name}: the part {part} has no training, validation and testing folders"
+                )
             tables.append(one)
             notes += more
         table = pd.concat(tables, ignore_index=True)
@@ -138,9 +152,12 @@ def read_faces(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
         raise DataError(f"{root} has folders for both classes but no pictures in them")
     names = table["path"].map(lambda path: FACE_NAME.search(os.path.basename(path)))
     spoof = table["label"] == "spoof"
-    table["group"] = ["-" if not fake else m[1].lower() if m else "unknown" for m, fake in zip(names, spoof, strict=True)]
+    table["group"] = [
+        "-" if not fake else m[1].lower() if m else "unknown" for m, fake in zip(names, spoof, strict=True)
+    ]
     table["pasted"] = [
-        " ".join(part for part, digit in zip(FACE_PARTS, m[3], strict=True) if digit == "1") if m else "" for m in names
+        " ".join(part for part, digit in zip(FACE_PARTS, m[3], strict=True) if digit == "1") if m else ""
+        for m in names
     ]
     table["attack"] = table["group"]
     table["speaker"] = "unknown"

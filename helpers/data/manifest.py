@@ -37,7 +37,9 @@ class Entry(BaseModel):
     citation: str = ""
     source: Literal["builtin", "kaggle", "folder", "zip"]
     slug: str = ""  # owner/name on Kaggle
-    path: str = ""  # builtin, folder, zip: relative to the manifest, or absolute; ~ and $VARIABLES are expanded
+    path: str = (
+        ""  # builtin, folder, zip: relative to the manifest, or absolute; ~ and $VARIABLES are expanded
+    )
     consent_page: str = ""
     layout: Layout
     sample_rate: int | None = Field(default=None, gt=0)
@@ -63,7 +65,9 @@ class Entry(BaseModel):
                 raise ValueError(f"counts name the split {split!r}; it is one of {', '.join(SPLITS)}, or all")
             for label, number in per_class.items():
                 if label not in LABELS:
-                    raise ValueError(f"counts name the class {label!r}; the classes are {' and '.join(LABELS)}")
+                    raise ValueError(
+                        f"counts name the class {label!r}; the classes are {' and '.join(LABELS)}"
+                    )
                 if number < 0:
                     raise ValueError(f"counts say {number} for {split} {label}; a count cannot be negative")
         return value
@@ -96,7 +100,9 @@ class Entry(BaseModel):
 
     def with_options(self, **options: Any) -> Entry:
         """The same entry with some options changed, checked anew."""
-        return _checked(self.name, {**self.model_dump(exclude={"name"}), "options": {**self.options, **options}})
+        return _checked(
+            self.name, {**self.model_dump(exclude={"name"}), "options": {**self.options, **options}}
+        )
 
 
 class Manifest(BaseModel):
@@ -121,7 +127,9 @@ def _checked(name: str, fields: Any) -> Entry:
     try:
         return Entry(name=name, **{key: value for key, value in fields.items() if key != "name"})
     except ValidationError as error:
-        raise ManifestError(f"{name}: " + "; ".join(_sentence(problem) for problem in error.errors())) from None
+        raise ManifestError(
+            f"{name}: " + "; ".join(_sentence(problem) for problem in error.errors())
+        ) from None
 
 
 def _sentence(problem: Any) -> str:
@@ -158,7 +166,9 @@ def _read_file(path: Path) -> dict[str, Entry]:
         if names.count(name) > 1:
             raise ManifestError(f"{path.name} has two entries called {name}: give one another name")
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-            raise ManifestError(f"{name!r} cannot be a data set's name: letters, digits and _ only, a letter first")
+            raise ManifestError(
+                f"{name!r} cannot be a data set's name: letters, digits and _ only, a letter first"
+            )
         if isinstance(fields, dict):
             if "folder" in fields:
                 raise ManifestError(f"{name}: `folder` is not a field; did you mean `path`?")
@@ -190,7 +200,18 @@ def get_entry(name: str, path: str | Path | None = None) -> Entry:
     raise ManifestError(f"the manifest has no data set {name!r}; {hint}")
 
 
-DATA_FIELDS = ("name", "source", "slug", "path", "layout", "sample_rate", "counts", "bytes", "sha256", "options")
+DATA_FIELDS = (
+    "name",
+    "source",
+    "slug",
+    "path",
+    "layout",
+    "sample_rate",
+    "counts",
+    "bytes",
+    "sha256",
+    "options",
+)
 
 
 def fingerprint(entry: Entry, source: Path | None = None) -> str:

@@ -48,7 +48,10 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "members": (_are_texts, "give a list, such as [LA/]"),
     "columns": (_are_pairs, "give pairs, such as {path: file, label: target}"),
     "labels": (_are_pairs, 'give pairs, such as {"1": bonafide, "0": spoof}'),
-    "split": (lambda value: _is_text(value) and value in SPLIT_SCHEMES, f"the schemes are {', '.join(sorted(SPLIT_SCHEMES))}"),
+    "split": (
+        lambda value: _is_text(value) and value in SPLIT_SCHEMES,
+        f"the schemes are {', '.join(sorted(SPLIT_SCHEMES))}",
+    ),
     "seed": (_is_whole, "give a whole number from 0 upwards"),
     "segment_seconds": (_is_seconds, "give a number of seconds, or 0 for whole recordings"),
 }

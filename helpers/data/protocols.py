@@ -51,7 +51,9 @@ def read_asvspoof_protocols(root: Path, ending: str = "_cm_protocols") -> pd.Dat
         pattern = re.compile(rf".*\.cm\.{split}\.tr[nl](\.txt)?$")
         found = [path for name, path in sorted(names.items()) if pattern.match(name)]
         if not found:
-            raise DataError(f"{folder} has no protocol for {split} (a name like ASVspoof2019.LA.cm.{split}.trl.txt)")
+            raise DataError(
+                f"{folder} has no protocol for {split} (a name like ASVspoof2019.LA.cm.{split}.trl.txt)"
+            )
         parts.append(_read_trials(found[0]).assign(split=split))
     table = pd.concat(parts, ignore_index=True)
     refuse_twice(table["utterance"], folder.name)
@@ -117,7 +119,11 @@ def read_asvspoof(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
         rows = table["split"] == split
         found = table.loc[rows, "utterance"].map(files)
         if found.isna().all() and files:  # a copy through a case-blind disk
-            found = table.loc[rows, "utterance"].str.lower().map({name.lower(): path for name, path in files.items()})
+            found = (
+                table.loc[rows, "utterance"]
+                .str.lower()
+                .map({name.lower(): path for name, path in files.items()})
+            )
         paths[rows] = found.fillna("")
         extras += len(files) - int(found.notna().sum())
     table["path"] = paths
@@ -145,7 +151,10 @@ def find_asv_scores(folder: Path, entry: Entry) -> dict[str, Path]:
     if home is None:
         return {}
     return {
-        split: path for path in sorted(home.iterdir()) for split in ("dev", "eval") if f".asv.{split}." in path.name
+        split: path
+        for path in sorted(home.iterdir())
+        for split in ("dev", "eval")
+        if f".asv.{split}." in path.name
     }
 
 
@@ -203,7 +212,9 @@ def _present(root: Path, paths: pd.Series) -> list[str]:
         fulls = [os.path.normpath(os.path.join(root, spelt.replace("\\", "/"))) for spelt in spellings]
         for folder in {os.path.dirname(full) for full in fulls} - inside.keys():
             inside[folder] = _file_names(folder)
-        found.append(next((full for full in fulls if os.path.basename(full) in inside[os.path.dirname(full)]), ""))
+        found.append(
+            next((full for full in fulls if os.path.basename(full) in inside[os.path.dirname(full)]), "")
+        )
     return found
 
 
@@ -226,7 +237,9 @@ def labels_in_words(labels: pd.Series, own: dict[str, str], name: str) -> pd.Ser
         )
     wrong = set(found) - {"bonafide", "spoof"}
     if wrong:
-        raise DataError(f"{name}: `labels` in the options leads to {sorted(wrong)}; only bonafide and spoof exist")
+        raise DataError(
+            f"{name}: `labels` in the options leads to {sorted(wrong)}; only bonafide and spoof exist"
+        )
     return found
 
 
@@ -252,4 +265,6 @@ def splits_in_words(splits: pd.Series, name: str) -> pd.Series:
 def refuse_twice(utterances: pd.Series, name: str) -> None:
     twice = utterances[utterances.duplicated()]
     if len(twice):
-        raise DataError(f"{name} names {twice.iloc[0]!r} more than once ({len(twice)} such lines): names must differ")
+        raise DataError(
+            f"{name} names {twice.iloc[0]!r} more than once ({len(twice)} such lines): names must differ"
+        )

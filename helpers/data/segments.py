@@ -39,7 +39,10 @@ def _cut_all(table: pd.DataFrame, folder: Path, seconds: float) -> pd.DataFrame:
             print(f"left out: {error}")
             continue
         for number in range(n_pieces):
-            piece = {"path": str(home / f"{number:04d}.flac"), "utterance": f"{recording['utterance']}-{number:04d}"}
+            piece = {
+                "path": str(home / f"{number:04d}.flac"),
+                "utterance": f"{recording['utterance']}-{number:04d}",
+            }
             rows.append({**recording, **piece, "start_s": number * seconds})
     return pd.DataFrame(rows, columns=[*table.columns, "start_s"])
 

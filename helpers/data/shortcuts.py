@@ -14,7 +14,14 @@ import pandas as pd
 from helpers.data.audio import SAMPLE_RATE, read_audio
 from helpers.data.errors import BadAudio
 
-MEASURES = ["bandwidth_hz", "rms_db", "silence_share", "leading_silence_s", "trailing_silence_s", "duration_s"]
+MEASURES = [
+    "bandwidth_hz",
+    "rms_db",
+    "silence_share",
+    "leading_silence_s",
+    "trailing_silence_s",
+    "duration_s",
+]
 FRAME_SECONDS = 0.02
 BELOW_LOUD = 40.0  # dB under the loud frames counts as silence
 BELOW_PEAK = 60.0  # dB under the strongest band counts as outside the band
@@ -86,5 +93,7 @@ def measure_table(table: pd.DataFrame, workers: int = 2) -> pd.DataFrame:
     numbers = pd.DataFrame([result for result in results if not isinstance(result, str)], columns=MEASURES)
     measured = pd.concat([measured, numbers], axis=1)
     bad = zip(table["utterance"], results, strict=True)
-    measured.attrs["rejected"] = [{"utterance": name, "reason": why} for name, why in bad if isinstance(why, str)]
+    measured.attrs["rejected"] = [
+        {"utterance": name, "reason": why} for name, why in bad if isinstance(why, str)
+    ]
     return measured

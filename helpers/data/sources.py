@@ -49,7 +49,9 @@ def _search(entry: Entry, place: Place, tried: list[str]) -> Source | None:
     if own is not None:
         folder = place.folders.data.absolute() / entry.name
         if not own.exists() and staged_mark(folder, entry).get("archive") == own.name:
-            raise SourceError(f"{entry.name}: {own} is gone, its unpacked files are in {folder}: give that as `path`")
+            raise SourceError(
+                f"{entry.name}: {own} is gone, its unpacked files are in {folder}: give that as `path`"
+            )
         return _named(entry, str(own), tried)
     for search in (_kaggle_input, _drive, _downloaded, _staged):
         found = search(entry, place, tried)
@@ -70,9 +72,13 @@ def _named(entry: Entry, name: str, tried: list[str]) -> Source:
         raise SourceError(f"{entry.name}: {path} is a folder, but {marker_in_words(entry)} is not in it")
     if path.is_file():
         if path.suffix.lower() != ".zip":
-            raise SourceError(f"{entry.name}: {path} is a file but not a .zip; name a zip or the unpacked folder")
+            raise SourceError(
+                f"{entry.name}: {path} is a file but not a .zip; name a zip or the unpacked folder"
+            )
         return Source("zip", path, tried)
-    raise SourceError(f"{entry.name}: there is nothing at {path}; name an existing zip or folder, or leave it empty")
+    raise SourceError(
+        f"{entry.name}: there is nothing at {path}; name an existing zip or folder, or leave it empty"
+    )
 
 
 def _kaggle_input(entry: Entry, place: Place, tried: list[str]) -> Source | None:

@@ -65,7 +65,9 @@ def group_split(table: pd.DataFrame, groups: pd.Series, seed: int = 0) -> pd.Ser
     return groups.map(home).rename("split")
 
 
-def speaker_disjoint_split(source: pd.Series, target: pd.Series, label: pd.Series, seed: int = 0) -> pd.Series:
+def speaker_disjoint_split(
+    source: pd.Series, target: pd.Series, label: pd.Series, seed: int = 0
+) -> pd.Series:
     """Speakers are dealt to the splits; an utterance stays where its source and its target both are.
 
     One whose source and target fall apart belongs nowhere and gets the split "" (to be left out, and counted).
@@ -78,7 +80,9 @@ def speaker_disjoint_split(source: pd.Series, target: pd.Series, label: pd.Serie
         )
     quarter = max(2, len(speakers) // 4)
     number = {name: position for position, name in enumerate(speakers)}
-    pairs = pd.DataFrame({"source": source.map(number), "target": target.map(number), "spoof": label == "spoof"})
+    pairs = pd.DataFrame(
+        {"source": source.map(number), "target": target.map(number), "spoof": label == "spoof"}
+    )
     pairs = pairs.value_counts().reset_index()
     from_, to, spoof, count = (pairs[column].to_numpy() for column in ("source", "target", "spoof", "count"))
     generator = np.random.default_rng(seed)
@@ -94,7 +98,9 @@ def speaker_disjoint_split(source: pd.Series, target: pd.Series, label: pd.Serie
         if held.min() > best:
             best, chosen = held.min(), home
     if not best:
-        raise DataError("no division of the speakers leaves both classes in every split: use split: recording")
+        raise DataError(
+            "no division of the speakers leaves both classes in every split: use split: recording"
+        )
     homes = dict(zip(speakers, (SPLITS[position] for position in chosen), strict=True))
     split = source.map(homes)
     return split.where(split == target.map(homes), "").rename("split")
@@ -113,11 +119,15 @@ def add_split(table: pd.DataFrame, scheme: str, seed: int = 0) -> tuple[pd.DataF
         table["split"] = split
         dropped = int((split == "").sum())
         table = table[split != ""].reset_index(drop=True)
-        notes.append(f"split by disjoint speakers: {dropped:,} clips with source and target in two sets left out")
+        notes.append(
+            f"split by disjoint speakers: {dropped:,} clips with source and target in two sets left out"
+        )
     elif scheme in GROUPED_BY:
         column = GROUPED_BY[scheme]
         if column not in table or column == "speaker" and (table[column] == "unknown").any():
-            raise DataError(f"split: {scheme} needs to know each clip's {column}, which these data do not tell")
+            raise DataError(
+                f"split: {scheme} needs to know each clip's {column}, which these data do not tell"
+            )
         table["split"] = group_split(table, table[column], seed)
         notes.append(f"split by {column.replace('_', ' ')}: whole ones stay together")
     else:

@@ -44,7 +44,9 @@ def stage(source: Source, entry: Entry, folder: Path) -> Path:
     if source.path is None:
         raise SourceError(f"{entry.name} is not here yet: download it first")
     target = folder / entry.name
-    if _is_staged(target, source.path, entry):  # perhaps by somebody else, where we may not write, not even a lock
+    if _is_staged(
+        target, source.path, entry
+    ):  # perhaps by somebody else, where we may not write, not even a lock
         return target
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder / f"{entry.name}.lock"):
@@ -82,7 +84,13 @@ def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
             f"{archive.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
         )
     _unpack(copy if copied else archive, members, part)
-    mark = {**facts, "sha256": sha256, "files": len(members), "unpacked_bytes": unpacked, "options": _choice(entry)}
+    mark = {
+        **facts,
+        "sha256": sha256,
+        "files": len(members),
+        "unpacked_bytes": unpacked,
+        "options": _choice(entry),
+    }
     # Written before the rename: folder and mark appear in one step.
     (part / MARK).write_text(json.dumps(mark, indent=1), encoding="utf-8")
     (target / MARK).unlink(missing_ok=True)  # first: an outdated folder half removed must not look whole
@@ -115,7 +123,9 @@ def staged_mark(target: Path, entry: Entry) -> dict[str, Any]:
         mark = json.loads((target / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    wanted = mark.get("options") == _choice(entry) and mark.get("sha256") == (entry.sha256 or mark.get("sha256"))
+    wanted = mark.get("options") == _choice(entry) and mark.get("sha256") == (
+        entry.sha256 or mark.get("sha256")
+    )
     return mark if wanted else {}
 
 
@@ -157,7 +167,9 @@ def refuse_unsafe(info: zipfile.ZipInfo, archive: str) -> None:
     """Raise StagingError for a member that would be written outside its folder, or is a link."""
     name = info.filename.replace("\\", "/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-        raise StagingError(f"{archive} holds {info.filename!r}, which leaves its folder: do not use this archive")
+        raise StagingError(
+            f"{archive} holds {info.filename!r}, which leaves its folder: do not use this archive"
+        )
     if stat.S_ISLNK(info.external_attr >> 16):
         raise StagingError(f"{archive} holds {info.filename!r}, a link: pack the files themselves")
 
@@ -176,7 +188,9 @@ def _unpack(archive: Path, members: list[zipfile.ZipInfo], part: Path) -> None:
     except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise StagingError(f"{archive.name} is damaged ({error}): download or copy it again") from None
     except (RuntimeError, NotImplementedError) as error:
-        raise StagingError(f"{archive.name} cannot be unpacked ({error}): pack it again as a plain zip") from None
+        raise StagingError(
+            f"{archive.name} cannot be unpacked ({error}): pack it again as a plain zip"
+        ) from None
 
 
 def copy_sequentially(source: Path, target: Path) -> str:
@@ -268,7 +282,10 @@ def pack_results(folder: str | Path, archive: str | Path) -> Path:
         raise StagingError(f"there is no folder {folder} to pack")
     part = archive.with_name(archive.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    with disk_errors(archive.name, "packed"), zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+    with (
+        disk_errors(archive.name, "packed"),
+        zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed,
+    ):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path not in (part, archive) and not path.name.endswith(".part"):
                 packed.write(path, path.relative_to(folder).as_posix())

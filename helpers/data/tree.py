@@ -19,7 +19,9 @@ def is_folder(found: os.DirEntry[str]) -> bool:
 def subfolders(folder: Path) -> dict[str, Path]:
     """Lower-case name -> path of every folder directly inside `folder`; hidden ones left out."""
     with os.scandir(folder) as found:
-        return {one.name.lower(): Path(one.path) for one in found if not is_hidden(one.name) and is_folder(one)}
+        return {
+            one.name.lower(): Path(one.path) for one in found if not is_hidden(one.name) and is_folder(one)
+        }
 
 
 def walk(folder: Path) -> Iterator[tuple[str, list[str]]]:

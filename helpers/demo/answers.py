@@ -62,7 +62,9 @@ class Answers:
             wave = _whole(path)
             towards = "bonafide" if verdict.score >= detector.operating.eer_threshold else "spoof"
             heat = grad_cam_picture(detector, wave, towards)
-            time_axis = drawing.timeline(wave, log_mel_picture(wave), heat, verdict.windows, detector.operating)
+            time_axis = drawing.timeline(
+                wave, log_mel_picture(wave), heat, verdict.windows, detector.operating
+            )
             bar = drawing.score_bar(detector.operating, bonafide, spoof, verdict.score)
         except (BadAudio, ValueError, FileNotFoundError) as error:
             return refusal(str(error))
@@ -93,7 +95,9 @@ class Answers:
                 from helpers.demo.audio import Cutter
 
                 cutter = Cutter(size)
-                return float(detector.score_waves([piece for _, piece in cutter.push(whole) + cutter.end()])[0].mean())
+                return float(
+                    detector.score_waves([piece for _, piece in cutter.push(whole) + cutter.end()])[0].mean()
+                )
 
             before = score_of(wave)
             broken = break_it(score_of, wave, list(TREATMENTS))
@@ -101,11 +105,17 @@ class Answers:
             return refusal(str(error))
         except Exception:
             logging.getLogger(__name__).exception("could not break an upload")
-            return refusal("This recording could not be treated. Try another form of it, such as WAV or FLAC.")
+            return refusal(
+                "This recording could not be treated. Try another form of it, such as WAV or FLAC."
+            )
         rows = [(one.name, one.score, as_data_uri(one.wave)) for one in broken]
         answers = {detector.operating.answer(score) for _, score, _ in rows}
         same = answers == {detector.operating.answer(before)}
-        said = "The answer stays the same." if same else "The answer changes: what this detector hears does not survive every journey."
+        said = (
+            "The answer stays the same."
+            if same
+            else "The answer changes: what this detector hears does not survive every journey."
+        )
         return f'<p class="ad-note">{said}</p>' + drawing.broken_strips(
             detector.operating, np.concatenate([bonafide, spoof]), before, rows
         )
@@ -124,7 +134,7 @@ class Answers:
             known += f", {100 * evaluation['eer']:.1f}&nbsp;% on others that it had never met"
         return (
             f'<div class="ad-limits"><p><b>{html.escape(metrics["model"])}</b> on {html.escape(metrics["features"])}, trained on '
-            f'{html.escape(metrics["dataset"])}: {counts.get("bonafide", 0):,} human and {counts.get("spoof", 0):,} synthetic or converted clips. '
+            f"{html.escape(metrics['dataset'])}: {counts.get('bonafide', 0):,} human and {counts.get('spoof', 0):,} synthetic or converted clips. "
             f"Equal error rate: {known}.</p>"
             "<p>Newer voices may pass, and an honest recording over a poor line may not. "
             "<b>Do not accuse anyone with this.</b> Ask where the recording comes from.</p></div>"

@@ -63,14 +63,18 @@ def read_blocks(
             if not np.isfinite(raw).all():
                 raise BadAudio(f"{facts.name} holds NaN or infinity")
             if max(raw.max(), -raw.min()) > LOUDEST:
-                raise BadAudio(f"{facts.name} holds samples beyond {LOUDEST:,.0f} times full scale: it is damaged")
+                raise BadAudio(
+                    f"{facts.name} holds samples beyond {LOUDEST:,.0f} times full scale: it is damaged"
+                )
             on_raw(raw)
             mono = raw[:, 0] if facts.channels == 1 else raw.mean(axis=1)
             peak = max(peak, float(mono.max()), -float(mono.min()))
             n_read += len(mono)
             facts.duration_s = n_read / facts.sample_rate
             if facts.duration_s > max_seconds:
-                raise BadAudio(f"{facts.name} lasts more than {_clock(max_seconds)}: cut out the part in question")
+                raise BadAudio(
+                    f"{facts.name} lasts more than {_clock(max_seconds)}: cut out the part in question"
+                )
             if resampler is not None:
                 yield resampler(mono)
                 continue
@@ -86,7 +90,9 @@ def read_blocks(
         yield resampler(np.zeros(0, np.float32), last=True)
 
 
-def _judge_whole(opened: soundfile.SoundFile, path: str | Path, facts: Facts, n_read: int, peak: float) -> None:
+def _judge_whole(
+    opened: soundfile.SoundFile, path: str | Path, facts: Facts, n_read: int, peak: float
+) -> None:
     name = facts.name
     if n_read == 0:
         raise BadAudio(f"{name} holds no samples")

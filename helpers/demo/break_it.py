@@ -45,7 +45,9 @@ def opus(wave: np.ndarray) -> np.ndarray:
 
 def _there_and_back(wave: np.ndarray, form: str, subtype: str, compression: float) -> np.ndarray:
     buffer = io.BytesIO()
-    soundfile.write(buffer, _safe(wave), SAMPLE_RATE, format=form, subtype=subtype, compression_level=compression)
+    soundfile.write(
+        buffer, _safe(wave), SAMPLE_RATE, format=form, subtype=subtype, compression_level=compression
+    )
     buffer.seek(0)
     decoded, rate = soundfile.read(buffer, dtype="float32")
     if rate != SAMPLE_RATE:

@@ -97,21 +97,33 @@ class Meter:
         seconds = self.n_samples / SAMPLE_RATE
         found = []
         if seconds < SHORT_SECONDS:
-            found.append(Caveat("short", f"The recording lasts {seconds:.2f} s: too short for a firm answer."))
+            found.append(
+                Caveat("short", f"The recording lasts {seconds:.2f} s: too short for a firm answer.")
+            )
         if self.levels:
             found = self._silence(np.concatenate(self.levels)) + self._no_speech() + found
             found += self._narrow(own_rate)
         if self.n_clipped > CLIPPED_SHARE * max(1, self.n_raw):
-            found.append(Caveat("clipped", "The recording is clipped: overdriven peaks look like a vocoder's errors."))
+            found.append(
+                Caveat("clipped", "The recording is clipped: overdriven peaks look like a vocoder's errors.")
+            )
         return sorted(found, key=lambda caveat: not caveat.voids)
 
     def _silence(self, levels: np.ndarray) -> list[Caveat]:
         loud = levels > np.percentile(levels, 95) - 40
         sound = float(loud.sum()) * HOP / SAMPLE_RATE
         if sound < LEAST_SOUND_SECONDS:
-            return [Caveat("silent", f"Only {sound:.1f} s of it is more than silence: nothing to judge.", voids=True)]
+            return [
+                Caveat(
+                    "silent", f"Only {sound:.1f} s of it is more than silence: nothing to judge.", voids=True
+                )
+            ]
         if 1 - loud.mean() > SILENT_SHARE:
-            return [Caveat("silent", f"{100 * (1 - loud.mean()):.0f} % of it is silence: the score rests on little.")]
+            return [
+                Caveat(
+                    "silent", f"{100 * (1 - loud.mean()):.0f} % of it is silence: the score rests on little."
+                )
+            ]
         return []
 
     def _no_speech(self) -> list[Caveat]:
@@ -119,12 +131,20 @@ class Meter:
             return []
         spread_db, voiced_share = self.speech_measures()[:2]
         if spread_db < 1 or voiced_share < 0.1 or self.speech_score() < SPEECH_LIMIT:
-            return [Caveat("no_speech", "No speech was recognised; music or noise, perhaps: nothing to judge.", voids=True)]
+            return [
+                Caveat(
+                    "no_speech",
+                    "No speech was recognised; music or noise, perhaps: nothing to judge.",
+                    voids=True,
+                )
+            ]
         return []
 
     def speech_measures(self) -> np.ndarray:
         """(5,) what SPEECH_WEIGHTS weigh."""
-        levels, voicing, lags, change = map(np.concatenate, (self.levels, self.voicing, self.lags, self.change))
+        levels, voicing, lags, change = map(
+            np.concatenate, (self.levels, self.voicing, self.lags, self.change)
+        )
         active = levels > np.percentile(levels, 95) - 30
         voiced = active & (voicing > VOICED)
         pitch = float(np.log2(lags[voiced]).std()) if voiced.sum() > 3 else 0.0
@@ -150,4 +170,8 @@ class Meter:
             what = "Nothing is left above about 4 kHz"
         else:
             return []
-        return [Caveat("narrow_band", f"{what}, as over a telephone: traces of synthesis in the upper band are gone.")]
+        return [
+            Caveat(
+                "narrow_band", f"{what}, as over a telephone: traces of synthesis in the upper band are gone."
+            )
+        ]

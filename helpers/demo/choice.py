@@ -33,7 +33,11 @@ def can_hear(run: Run) -> bool:
         return False
     weights = ("model.npz", "model.skops") if is_classical(model) else ("best.safetensors",)
     has_model = any((run.folder / name).is_file() for name in weights)
-    return has_model and (run.folder / "scores.csv").is_file() and "eer" in run.metrics.get("metrics", {}).get("dev", {})
+    return (
+        has_model
+        and (run.folder / "scores.csv").is_file()
+        and "eer" in run.metrics.get("metrics", {}).get("dev", {})
+    )
 
 
 def _worst_likely_eer(run: Run) -> float:
@@ -49,21 +53,29 @@ def find_run(name: Path | str | None = None) -> Run:
     if name is None:
         runs = usable_runs()
         if not runs:
-            raise FileNotFoundError("no detector is there: train one (python -m helpers run), or give --run FOLDER")
+            raise FileNotFoundError(
+                "no detector is there: train one (python -m helpers run), or give --run FOLDER"
+            )
         return runs[0]
     runs_dir = where_am_i().folders.runs
     folder = SHIPPED if str(name) == "shipped" else Path(name)
     if not (folder / "params.json").is_file():
         folder = runs_dir / str(name)
     if not (folder / "params.json").is_file():
-        fitting = sorted(path.parent for path in runs_dir.glob("*/metrics.json") if path.parent.name.startswith(str(name)))
+        fitting = sorted(
+            path.parent for path in runs_dir.glob("*/metrics.json") if path.parent.name.startswith(str(name))
+        )
         if len(fitting) != 1:
             found = ", ".join(path.name for path in fitting) or "none"
-            raise FileNotFoundError(f"{name} is no run folder, and of the runs in {runs_dir} that begin so there are: {found}")
+            raise FileNotFoundError(
+                f"{name} is no run folder, and of the runs in {runs_dir} that begin so there are: {found}"
+            )
         folder = fitting[0]
     run = read_run(folder)
     if not run.complete:
         raise ValueError(f"{run.name} has not ended: run {run.notebook} again, it goes on where it was")
     if not can_hear(run):
-        raise ValueError(f"{run.name} holds no detector of speech: choose one of {', '.join(r.name for r in usable_runs()) or 'none'}")
+        raise ValueError(
+            f"{run.name} holds no detector of speech: choose one of {', '.join(r.name for r in usable_runs()) or 'none'}"
+        )
     return run

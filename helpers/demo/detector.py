@@ -82,7 +82,9 @@ class Detector:
             if self.familiar is None:
                 distances.append(np.zeros(len(features)))
             else:
-                distances.append(self.familiar.distance(summarised(features, self.setting)) / self.familiar.limit)
+                distances.append(
+                    self.familiar.distance(summarised(features, self.setting)) / self.familiar.limit
+                )
         return np.concatenate(scores), np.concatenate(distances)
 
     def detect(self, path: str | Path, windows: bool = True, max_seconds: float = LONGEST_SECONDS) -> Verdict:
@@ -97,7 +99,9 @@ class Detector:
         clips.end()
         if windows:
             stretches.end()
-        return self._verdict(str(path), facts, meter, np.array(clips.scores), clips.distances, stretches.windows())
+        return self._verdict(
+            str(path), facts, meter, np.array(clips.scores), clips.distances, stretches.windows()
+        )
 
     def detect_many(
         self, paths: Iterable[str | Path], windows: bool = False, workers: int | None = None
@@ -129,7 +133,9 @@ class Detector:
         except BadAudio as error:
             return Refusal(prepared.facts.name, str(error), path)
         except Exception as error:  # noqa: BLE001 - one odd file must not end the pass over all the others
-            return Refusal(prepared.facts.name, f"{prepared.facts.name} cannot be judged ({type(error).__name__})", path)
+            return Refusal(
+                prepared.facts.name, f"{prepared.facts.name} cannot be judged ({type(error).__name__})", path
+            )
         prepared.pieces += [piece for _, piece in clips.end()]
         if windows:
             prepared.windows += stretches.end()
@@ -157,7 +163,9 @@ class Detector:
                 own = slice(at, at + n)
                 at += n + n_windows
                 try:
-                    yield self._verdict(path, result.facts, result.meter, scores[own], distances[own], stretches)
+                    yield self._verdict(
+                        path, result.facts, result.meter, scores[own], distances[own], stretches
+                    )
                 except BadAudio as error:
                     yield Refusal(result.facts.name, str(error), path)
 
@@ -171,7 +179,9 @@ class Detector:
         windows: list[Window],
     ) -> Verdict:
         if not np.isfinite(scores).all():
-            raise BadAudio(f"{facts.name} gives no finite score: its level or content is beyond what the detector can read")
+            raise BadAudio(
+                f"{facts.name} gives no finite score: its level or content is beyond what the detector can read"
+            )
         score = float(scores.mean())
         caveats = meter.caveats(facts.sample_rate)
         if np.median(distances) > 1:

@@ -58,7 +58,9 @@ def score_bar(operating: Operating, bonafide: np.ndarray, spoof: np.ndarray, sco
 
 def _zone_names(low: float, high: float) -> str:
     names = [("likely spoof", 0.0, low), ("cannot tell", low, high), ("likely bona fide", high, 100.0)]
-    return "".join(f'<span style="width:{max(0.0, right - left):.2f}%">{name}</span>' for name, left, right in names)
+    return "".join(
+        f'<span style="width:{max(0.0, right - left):.2f}%">{name}</span>' for name, left, right in names
+    )
 
 
 def _silhouette(values: np.ndarray, scale: Scale, n_bins: int = 48) -> str:
@@ -79,7 +81,12 @@ def _upright(x: float, colour: str, dashes: str, opacity: float, width: float = 
 
 
 def timeline(
-    wave: np.ndarray, log_mel: np.ndarray, heat: np.ndarray | None, windows: list[Window], operating: Operating, rate: int = 16_000
+    wave: np.ndarray,
+    log_mel: np.ndarray,
+    heat: np.ndarray | None,
+    windows: list[Window],
+    operating: Operating,
+    rate: int = 16_000,
 ) -> str:
     """Waveform, log-mel (bands, columns), Grad-CAM (bands, columns) in 0..1 or None, and window scores, on one time axis."""
     seconds = len(wave) / rate
@@ -138,11 +145,15 @@ def _png(pixels: np.ndarray) -> str:
 def _window_bars(windows: list[Window], operating: Operating, seconds: float) -> str:
     """A bar a window, up for bona fide and down for spoof from the middle of the two thresholds."""
     middle = (operating.spoof_below + operating.bonafide_above) / 2
-    reach = max([abs(window.score - middle) for window in windows] + [1.5 * (operating.bonafide_above - middle), 1e-9])
+    reach = max(
+        [abs(window.score - middle) for window in windows] + [1.5 * (operating.bonafide_above - middle), 1e-9]
+    )
     bars = []
     for i, window in enumerate(windows):
         end = windows[i + 1].start if i + 1 < len(windows) else window.end
-        start = max(window.start, windows[i - 1].end) if i else window.start  # the last one overlaps the one before
+        start = (
+            max(window.start, windows[i - 1].end) if i else window.start
+        )  # the last one overlaps the one before
         height = 48 * (window.score - middle) / reach
         height = height if abs(height) > 1 else 1.0
         colour = COLOURS.get(operating.answer(window.score), GREY)
@@ -164,7 +175,11 @@ def _window_bars(windows: list[Window], operating: Operating, seconds: float) ->
 def _ticks(seconds: float) -> str:
     step = next((s for s in (0.2, 0.5, 1, 2, 5, 10, 30, 60, 120) if seconds / s <= 7), 300)
     marks = np.arange(0, seconds + 1e-9, step)
-    spans = [f'<span style="left:{100 * mark / seconds:.2f}%">{_clock(mark)}</span>' for mark in marks if mark < 0.9 * seconds]
+    spans = [
+        f'<span style="left:{100 * mark / seconds:.2f}%">{_clock(mark)}</span>'
+        for mark in marks
+        if mark < 0.9 * seconds
+    ]
     return f'<div class="ad-ticks">{"".join(spans)}</div>'
 
 
@@ -172,9 +187,13 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds // 60)}:{int(seconds % 60):02d}" if seconds >= 60 else f"{seconds:g} s"
 
 
-def broken_strips(operating: Operating, dev: np.ndarray, before: float, broken: Sequence[tuple[str, float, str]]) -> str:
+def broken_strips(
+    operating: Operating, dev: np.ndarray, before: float, broken: Sequence[tuple[str, float, str]]
+) -> str:
     """A row a treatment: (name, score, audio address); an arrow from the score before to the score after."""
-    scale = Scale(dev, [before, operating.spoof_below, operating.bonafide_above, *[score for _, score, _ in broken]])
+    scale = Scale(
+        dev, [before, operating.spoof_below, operating.bonafide_above, *[score for _, score, _ in broken]]
+    )
     low, high, start = scale(operating.spoof_below), scale(operating.bonafide_above), scale(before)
     rows = []
     for name, score, audio in broken:

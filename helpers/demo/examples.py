@@ -53,7 +53,11 @@ def find_examples(run: Run, n: int = N_EXAMPLES) -> list[Example]:
 
 def _example(number: int, aim: float, row) -> Example:
     is_bonafide = row["label"] == "bonafide"
-    truth = "This example is a human recording." if is_bonafide else f"This example is a spoof, attack {row['attack']}."
+    truth = (
+        "This example is a human recording."
+        if is_bonafide
+        else f"This example is a spoof, attack {row['attack']}."
+    )
     label = f"{number + 1} · {'easy' if aim > 0.7 else 'middling' if aim > 0.3 else 'hard'}"
     return Example(row["path"], label, truth, _sha256(row["path"]))
 

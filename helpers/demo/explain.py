@@ -14,7 +14,9 @@ from helpers.features import FEATURES, FeatureSetting, axis_labels, compute
 
 MEL = FEATURES["logmel"]
 COLUMNS = 900  # of a picture at most
-EXPLAINED_SECONDS = 60.0  # Grad-CAM costs as much as training: only the beginning of a long recording is explained
+EXPLAINED_SECONDS = (
+    60.0  # Grad-CAM costs as much as training: only the beginning of a long recording is explained
+)
 
 
 def log_mel_picture(wave: np.ndarray) -> np.ndarray:

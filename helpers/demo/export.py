@@ -53,7 +53,9 @@ def export_onnx(detector: Detector, path: Path | None = None, n_clips: int = 8) 
                 ours = detector.model(clips[:n]).numpy()
             apart = float(np.abs(theirs - ours).max())
             if theirs.shape != ours.shape or not apart <= AGREEMENT * max(1.0, float(np.abs(ours).max())):
-                raise ValueError(f"the exported network differs from torch by {apart:.2g} on {n} clips: nothing was kept")
+                raise ValueError(
+                    f"the exported network differs from torch by {apart:.2g} on {n} clips: nothing was kept"
+                )
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -88,25 +90,19 @@ def _write(detector: Detector, clips: torch.Tensor, path: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`export RUN [--out FILE]` writes RUN/model.onnx; `export RUN --ship` makes RUN the detector that ships."""
+    """`export RUN [--out FILE]` writes RUN/model.onnx."""
     parser = argparse.ArgumentParser(prog="python -m helpers export", description=main.__doc__)
     parser.add_argument("run", help="a run folder, or the name of a run or its beginning")
     parser.add_argument("--out", type=Path, help="the file to write, RUN/model.onnx by default")
-    parser.add_argument("--ship", action="store_true", help="copy RUN, as small as it can be, to helpers/demo/shipped")
     options = parser.parse_args(argv)
     try:
         if options.out and (options.out.is_dir() or not options.out.absolute().parent.is_dir()):
-            raise ValueError(f"--out names a file in a folder that is there, as in model.onnx: {options.out} is none")
+            raise ValueError(
+                f"--out names a file in a folder that is there, as in model.onnx: {options.out} is none"
+            )
         detector = load_detector(options.run)
-        if options.ship:
-            from helpers.demo.ship import ship
-
-            folder = ship(detector)
-            size = sum(path.stat().st_size for path in folder.iterdir())
-            print(f"{detector.name} ships now: {folder}, {size / 1e6:.2f} MB")
-        else:
-            path = export_onnx(detector, options.out)
-            print(f"{path}, {path.stat().st_size / 1e6:.2f} MB, equal to torch within {AGREEMENT:g}")
+        path = export_onnx(detector, options.out)
+        print(f"{path}, {path.stat().st_size / 1e6:.2f} MB, equal to torch within {AGREEMENT:g}")
     except (ValueError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -28,7 +28,9 @@ def face_runs(runs_dir: Path | None = None) -> list[Run]:
 
 def _sees_faces(run: Run) -> bool:
     metrics, weights = run.metrics, run.parameters.get("weights", "imagenet")
-    if (metrics.get("model"), metrics.get("features")) != ("vgg16_svm", "pictures") or not (run.folder / "model.skops").is_file():
+    if (metrics.get("model"), metrics.get("features")) != ("vgg16_svm", "pictures") or not (
+        run.folder / "model.skops"
+    ).is_file():
         return False
     return weights == "imagenet" or (weights != "none" and Path(weights).is_file())
 

@@ -58,7 +58,9 @@ class Familiar:
 
     def save(self, path: Path) -> None:
         """Write plain JSON."""
-        write_json(path, {"centre": self.centre.round(6), "precision": self.precision.round(8), "limit": self.limit})
+        write_json(
+            path, {"centre": self.centre.round(6), "precision": self.precision.round(8), "limit": self.limit}
+        )
 
     @classmethod
     def load(cls, path: Path) -> Familiar:
@@ -91,7 +93,9 @@ def familiar_of(run: Run, setting: FeatureSetting, n_clips: int = 1000) -> Famil
         if len(rows) < 20:
             return None
         rows = rows[np.linspace(0, len(rows) - 1, min(n_clips, len(rows))).astype(int)]
-        summaries[name] = np.concatenate([_summaries(cache, part, setting) for part in np.array_split(rows, 1 + len(rows) // 64)])
+        summaries[name] = np.concatenate(
+            [_summaries(cache, part, setting) for part in np.array_split(rows, 1 + len(rows) // 64)]
+        )
     found = Familiar.fit(summaries["train"], summaries["dev"])
     try:
         found.save(path)

@@ -44,8 +44,14 @@ def build_page(run: str | None = None, examples: bool = True, keep_seconds: int 
     answers = Answers(found)
     answers.detector(str(first.folder))  # now, not under the first visitor's eyes
     look = _look(gr)
-    keep: dict[str, Any] = {"title": TITLE, "analytics_enabled": False, "delete_cache": (min(60, keep_seconds), keep_seconds)}
-    with gr.Blocks(**keep, **{k: v for k, v in look.items() if k in inspect.signature(gr.Blocks).parameters}) as page:
+    keep: dict[str, Any] = {
+        "title": TITLE,
+        "analytics_enabled": False,
+        "delete_cache": (min(60, keep_seconds), keep_seconds),
+    }
+    with gr.Blocks(
+        **keep, **{k: v for k, v in look.items() if k in inspect.signature(gr.Blocks).parameters}
+    ) as page:
         with gr.Column(elem_classes="ad-root"):
             gr.HTML(f'<div class="ad-title"><h1>{TITLE}</h1><p>{INTRO}</p></div>')
             if face_runs():
@@ -58,7 +64,9 @@ def build_page(run: str | None = None, examples: bool = True, keep_seconds: int 
     page.queue(default_concurrency_limit=AT_ONCE, max_size=32)
     known = inspect.signature(page.launch).parameters
     page.launch_options = {name: value for name, value in look.items() if name in known}
-    page.launch_options.update({"max_file_size": LARGEST_UPLOAD, "server_name": "127.0.0.1", "share": False, "show_error": False})
+    page.launch_options.update(
+        {"max_file_size": LARGEST_UPLOAD, "server_name": "127.0.0.1", "share": False, "show_error": False}
+    )
     if "footer_links" in known:
         page.launch_options["footer_links"] = []
     if "ssr_mode" in known:
@@ -69,7 +77,9 @@ def build_page(run: str | None = None, examples: bool = True, keep_seconds: int 
 def _look(gr: Any) -> dict[str, Any]:
     """Theme and style sheet: Gradio 5 takes them in Blocks, Gradio 6 in launch. Fonts of the system: nothing is fetched."""
     fonts = ["system-ui", "sans-serif"]
-    theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"])
+    theme = gr.themes.Default(
+        primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
+    )
     css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     return {"theme": theme, "css": css}
 
@@ -88,9 +98,13 @@ def _voice(gr: Any, answers: Any, runs: dict[str, Any], examples: list[Any], emp
                     example_labels=[example.label for example in examples],
                 )  # fmt: skip
                 # Their copies are no uploads: delete_cache spares only the files that a component keeps.
-                audio.keep_in_cache.update(str(path) for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*") if path.is_file())
+                audio.keep_in_cache.update(
+                    str(path) for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*") if path.is_file()
+                )
             choices = [(_run_label(one), folder) for folder, one in runs.items()]
-            run = gr.Dropdown(choices, value=choices[0][1], label="Detector", elem_id="run", visible=len(choices) > 1)
+            run = gr.Dropdown(
+                choices, value=choices[0][1], label="Detector", elem_id="run", visible=len(choices) > 1
+            )
             limits = gr.HTML(answers.limits(choices[0][1]), elem_classes="ad-wide")
         with gr.Column(scale=5, min_width=320):
             verdict = gr.HTML(empty, elem_id="verdict")
@@ -105,8 +119,21 @@ def _voice(gr: Any, answers: Any, runs: dict[str, Any], examples: list[Any], emp
         judged = bool(path) and "ad-refused" not in shown and "ad-void" not in shown
         return shown, gr.update(visible=judged), ""
 
-    gr.on([audio.change, run.change], judge, [audio, run], [verdict, breaking, broken], show_progress="minimal", **private)
-    run.change(lambda chosen: [answers.limits(chosen)] * 2, run, [limits, limits_below], show_progress="hidden", **private)
+    gr.on(
+        [audio.change, run.change],
+        judge,
+        [audio, run],
+        [verdict, breaking, broken],
+        show_progress="minimal",
+        **private,
+    )
+    run.change(
+        lambda chosen: [answers.limits(chosen)] * 2,
+        run,
+        [limits, limits_below],
+        show_progress="hidden",
+        **private,
+    )
     button.click(answers.break_it, [audio, run], broken, show_progress="minimal", **private)
 
 
@@ -118,10 +145,15 @@ def _face(gr: Any, run: Any) -> None:
     detector = FaceDetector(run)
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            picture = gr.Image(type="filepath", sources=["upload"], label="Picture of a face", elem_id="picture")
+            picture = gr.Image(
+                type="filepath", sources=["upload"], label="Picture of a face", elem_id="picture"
+            )
             submit = gr.Button("Submit", variant="primary", elem_id="submit-face")
         with gr.Column(scale=5, min_width=320):
-            verdict = gr.HTML('<div class="ad-card ad-empty"><p>Choose a picture of one face.</p></div>', elem_id="face-verdict")
+            verdict = gr.HTML(
+                '<div class="ad-card ad-empty"><p>Choose a picture of one face.</p></div>',
+                elem_id="face-verdict",
+            )
 
     def judge(path: str | None) -> str:
         from helpers.demo import drawing
@@ -137,7 +169,9 @@ def _face(gr: Any, run: Any) -> None:
         kind = {"likely bona fide": "bonafide", "likely spoof": "spoof"}.get(answer, "unsure")
         head, _, rest = sentence.partition(". ")
         card = f'<div class="ad-card ad-{kind}"><h2>{head.rstrip(".")}</h2><p>{rest}</p></div>'
-        return card + drawing.score_bar(detector.operating, dev["score"][human].to_numpy(), dev["score"][~human].to_numpy(), score)
+        return card + drawing.score_bar(
+            detector.operating, dev["score"][human].to_numpy(), dev["score"][~human].to_numpy(), score
+        )
 
     submit.click(judge, picture, verdict, show_progress="minimal", **_private(gr))
 
@@ -167,7 +201,9 @@ def _check_port(port: int) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        raise ValueError(f"port {port} cannot be used ({error.strerror}): choose another, or leave --port out") from None
+        raise ValueError(
+            f"port {port} cannot be used ({error.strerror}): choose another, or leave --port out"
+        ) from None
 
 
 def _end_in_order() -> None:
@@ -183,7 +219,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers demo", description=main.__doc__)
     parser.add_argument("--run", help="the detector to begin with; the best there is by default")
     parser.add_argument("--port", type=int, help="7860 by default, or the next that is free")
-    parser.add_argument("--share", action="store_true", help="a public address for 72 hours, over Gradio's servers")
+    parser.add_argument(
+        "--share", action="store_true", help="a public address for 72 hours, over Gradio's servers"
+    )
     options = parser.parse_args(argv)
     import torch
 
@@ -200,6 +238,8 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     if options.share:
-        print("share: anyone who has the address can use this page, and recordings pass through Gradio's servers")
+        print(
+            "share: anyone who has the address can use this page, and recordings pass through Gradio's servers"
+        )
     page.launch(**{**page.launch_options, "share": options.share, "server_port": options.port})
     return 0

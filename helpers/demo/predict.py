@@ -19,7 +19,24 @@ if TYPE_CHECKING:
     from helpers.demo.detector import Detector
     from helpers.demo.verdict import Refusal, Verdict
 
-AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64", ".voc", ".amr"}
+AUDIO = {
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".aif",
+    ".aiff",
+    ".aifc",
+    ".au",
+    ".snd",
+    ".caf",
+    ".w64",
+    ".rf64",
+    ".voc",
+    ".amr",
+}
 EXIT_CODES = """exit code:
   0  every recording is likely bona fide
   1  at least one recording is a likely spoof
@@ -27,7 +44,16 @@ EXIT_CODES = """exit code:
   3  no likely spoof, but at least one recording of which the detector cannot tell
   4  no likely spoof, but at least one file that cannot be judged
 """
-COLUMNS = ["path", "answer", "probability_bonafide", "score", "duration_s", "sample_rate", "caveats", "reason"]
+COLUMNS = [
+    "path",
+    "answer",
+    "probability_bonafide",
+    "score",
+    "duration_s",
+    "sample_rate",
+    "caveats",
+    "reason",
+]
 
 
 def find_files(wanted: Iterable[str]) -> list[str]:
@@ -35,7 +61,9 @@ def find_files(wanted: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for name in wanted:
         if os.path.isdir(name):
-            names = sorted(str(path) for path in Path(name).rglob("*") if path.suffix.lower() in AUDIO and path.is_file())
+            names = sorted(
+                str(path) for path in Path(name).rglob("*") if path.suffix.lower() in AUDIO and path.is_file()
+            )
         elif not os.path.exists(name) and any(letter in name for letter in "*?["):
             names = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
         else:
@@ -51,9 +79,13 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("files", nargs="+", metavar="FILE", help="recordings, folders, or globs in quotes")
-    parser.add_argument("--run", help="a run folder, the name of a run, or 'shipped'; the best there is by default")
+    parser.add_argument(
+        "--run", help="a run folder, the name of a run, or 'shipped'; the best there is by default"
+    )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="everything, the score of every two seconds included")
+    form.add_argument(
+        "--json", action="store_true", help="everything, the score of every two seconds included"
+    )
     form.add_argument("--csv", action="store_true", help="one line a recording")
     options = parser.parse_args(argv)
     files = find_files(options.files)
@@ -123,7 +155,9 @@ def _watched(results: Iterator[Any], total: int) -> Iterator[Any]:
     return iter(tqdm(results, total=total, unit="file", file=sys.stderr, leave=False))
 
 
-def _counted(results: Iterator[Verdict | Refusal], answers: Counter[str], seconds: list[float]) -> Iterator[Any]:
+def _counted(
+    results: Iterator[Verdict | Refusal], answers: Counter[str], seconds: list[float]
+) -> Iterator[Any]:
     for result in results:
         answers[getattr(result, "answer", "refused")] += 1
         seconds[0] += getattr(result, "duration_s", 0.0)
@@ -175,7 +209,10 @@ def _write_json(results: Iterator[Any], detector: Detector, out: TextIO) -> tupl
 def _write_table(results: Iterator[Any], detector: Detector, out: TextIO) -> tuple[Counter[str], float]:
     answers: Counter[str] = Counter()
     seconds = [0.0]
-    print(f"{'recording':<40}  {'answer':<16}  {'P(bona fide)':>12}  {'score':>9}  {'seconds':>8}  caveats", file=out)
+    print(
+        f"{'recording':<40}  {'answer':<16}  {'P(bona fide)':>12}  {'score':>9}  {'seconds':>8}  caveats",
+        file=out,
+    )
     for result in _counted(results, answers, seconds):
         name = result.name if len(result.name) <= 40 else result.name[:19] + "…" + result.name[-20:]
         if hasattr(result, "reason"):

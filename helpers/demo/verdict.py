@@ -43,7 +43,9 @@ class Operating:
         values = dev["score"].to_numpy(dtype=np.float64)
         bonafide, spoof = values[is_bonafide], values[~is_bonafide]
         if len(bonafide) < 5 or len(spoof) < 5:
-            raise ValueError(f"thresholds need 5 dev clips of each class, got {len(bonafide)} bona fide, {len(spoof)} spoof")
+            raise ValueError(
+                f"thresholds need 5 dev clips of each class, got {len(bonafide)} bona fide, {len(spoof)} spoof"
+            )
         eer, threshold = metrics.eer(bonafide, spoof)
         low, high = sorted([float(np.quantile(bonafide, ERROR)), float(np.quantile(spoof, 1 - ERROR))])
         from helpers.evaluation import calibration
@@ -125,6 +127,8 @@ def moments(windows: list[Window], operating: Operating, most: int = 5) -> list[
         return []
     scores = np.array([window.score for window in windows])
     spread = float(np.median(np.abs(scores - np.median(scores)))) * 1.4826
-    limit = max(operating.spoof_below, float(np.median(scores)) - 4 * spread) if spread else operating.spoof_below
+    limit = (
+        max(operating.spoof_below, float(np.median(scores)) - 4 * spread) if spread else operating.spoof_below
+    )
     chosen = [window for window in windows if window.score < limit]
     return sorted(chosen, key=lambda window: window.score)[:most]

@@ -1,4 +1,5 @@
 """Could the classes be told apart without listening? A small classifier on what no detector should need."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,8 +12,13 @@ from helpers.evaluation.summary import attack_rows, summarise_split
 from helpers.metrics import eer
 from helpers.runs import Run
 
-MEASURES = {"bandwidth_hz": "bandwidth", "rms_db": "loudness", "silence_share": "share of silence",
-            "leading_silence_s": "leading silence", "duration_s": "duration"}
+MEASURES = {
+    "bandwidth_hz": "bandwidth",
+    "rms_db": "loudness",
+    "silence_share": "share of silence",
+    "leading_silence_s": "leading silence",
+    "duration_s": "duration",
+}
 CHANCE_FROM = 0.35  # an audit above this tells little about a class
 
 
@@ -50,16 +56,24 @@ def audit(measures: pd.DataFrame, split: str = "eval", rounds: int = ROUNDS, see
         raise ValueError(f"the shortcut audit needs both classes in {split}")
     section = summarise_split(here.reset_index(drop=True), None, rounds, seed)
     alone = {name: eer_alone(measures, name, split) for name in MEASURES if name in measures}
-    found = {"split": split, "eer": section["eer"], "eer_interval": section["eer_interval"], "alone": alone,
-             "n_bonafide": section["n_bonafide"], "n_spoof": section["n_spoof"],
-             "per_attack": {a: {k: v[k] for k in ("eer", "eer_interval", "n")}
-                            for a, v in section["per_attack"].items()}}
+    found = {
+        "split": split,
+        "eer": section["eer"],
+        "eer_interval": section["eer_interval"],
+        "alone": alone,
+        "n_bonafide": section["n_bonafide"],
+        "n_spoof": section["n_spoof"],
+        "per_attack": {
+            a: {k: v[k] for k in ("eer", "eer_interval", "n")} for a, v in section["per_attack"].items()
+        },
+    }
     found["sentence"] = sentence(found)
     return found
 
 
 def eer_alone(measures: pd.DataFrame, column: str, split: str) -> float:
     """EER of one measure used as the score; its sign comes from train."""
+
     def rate(table: pd.DataFrame, sign: int) -> float:
         usable = table[np.isfinite(table[column].astype(float))]
         is_bonafide = usable["label"] == "bonafide"
@@ -72,8 +86,10 @@ def eer_alone(measures: pd.DataFrame, column: str, split: str) -> float:
 def sentence(found: dict) -> str:
     """The audit in one sentence, the worst attack named where shortcuts betray it."""
     low, high = found["eer_interval"]
-    text = f"Bandwidth, loudness, silence and duration alone reach {100 * found['eer']:.1f} % EER " \
-           f"({100 * low:.1f}–{100 * high:.1f} %) on {found['split']}"
+    text = (
+        f"Bandwidth, loudness, silence and duration alone reach {100 * found['eer']:.1f} % EER "
+        f"({100 * low:.1f}–{100 * high:.1f} %) on {found['split']}"
+    )
     if found["eer"] >= CHANCE_FROM:
         text += ": near chance, they explain little"
     else:
@@ -90,14 +106,20 @@ def verdict(found: dict, model: str, section: dict) -> str:
     rate, shortcut = section["eer"], found["eer"]
     attacks = near_attacks(found, section)
     if shortcut < CHANCE_FROM and found["eer_interval"][0] <= max(section["eer_interval"][1], 1.5 * rate):
-        text = (f"WARNING: shortcuts alone reach {100 * shortcut:.1f} % EER, near the {100 * rate:.1f} % of {model}: "
-                "its result may say nothing about speech")
+        text = (
+            f"WARNING: shortcuts alone reach {100 * shortcut:.1f} % EER, near the {100 * rate:.1f} % of {model}: "
+            "its result may say nothing about speech"
+        )
     elif shortcut < CHANCE_FROM:
-        text = (f"Shortcuts explain part of it: they reach {100 * shortcut:.1f} % EER alone, {model} "
-                f"{100 * rate:.1f} %")
+        text = (
+            f"Shortcuts explain part of it: they reach {100 * shortcut:.1f} % EER alone, {model} "
+            f"{100 * rate:.1f} %"
+        )
     elif found["eer_interval"][0] <= section["eer_interval"][1]:
-        text = (f"Shortcuts do not separate the classes ({100 * shortcut:.1f} % EER), but {model} at "
-                f"{100 * rate:.1f} % is not clearly better than they are")
+        text = (
+            f"Shortcuts do not separate the classes ({100 * shortcut:.1f} % EER), but {model} at "
+            f"{100 * rate:.1f} % is not clearly better than they are"
+        )
     else:
         text = f"No shortcut explains {model}: {100 * shortcut:.1f} % EER without listening, {100 * rate:.1f} % with"
     if attacks:
@@ -108,9 +130,13 @@ def verdict(found: dict, model: str, section: dict) -> str:
 def near_attacks(found: dict, section: dict) -> list[str]:
     """Attacks on which shortcuts are clearly better than chance and not clearly worse than the model."""
     ours = section.get("per_attack", {})
-    return [attack for attack, value in found["per_attack"].items()
-            if attack in ours and value["eer_interval"][1] < CHANCE_FROM
-            and value["eer_interval"][0] <= ours[attack]["eer_interval"][1]]
+    return [
+        attack
+        for attack, value in found["per_attack"].items()
+        if attack in ours
+        and value["eer_interval"][1] < CHANCE_FROM
+        and value["eer_interval"][0] <= ours[attack]["eer_interval"][1]
+    ]
 
 
 def find_measures(runs: Sequence[Run], dataset: str) -> pd.DataFrame | None:
@@ -118,8 +144,12 @@ def find_measures(runs: Sequence[Run], dataset: str) -> pd.DataFrame | None:
     for run in reversed(list(runs)):
         path = run.folder / "shortcuts.csv"
         if path.is_file() and run.parameters.get("dataset") == dataset:
-            return pd.read_csv(path, dtype={"utterance": str, "attack": str, "speaker": str}, keep_default_na=False,
-                               na_values=[""])
+            return pd.read_csv(
+                path,
+                dtype={"utterance": str, "attack": str, "speaker": str},
+                keep_default_na=False,
+                na_values=[""],
+            )
     return None
 
 

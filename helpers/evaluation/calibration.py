@@ -1,4 +1,5 @@
 """Scores -> log-likelihood ratios by logistic regression on dev, and whether they can be believed."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ FIRMNESS = 1e4  # inverse strength of the penalty: keeps weights finite where de
 @dataclass(frozen=True)
 class Calibration:
     """llr = weights . scores + offset; the prior of the list it was fitted on is already taken out."""
+
     weights: tuple[float, ...]
     offset: float
 
@@ -57,8 +59,13 @@ def calibrate(scores: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
     changed = {}
     for split in [s for s in ("dev", "eval") if (scores["split"] == s).any()]:
         before, after = (by_class(t[t["split"] == split]) for t in (scores, calibrated))
-        changed[split] = {"cllr_before": cllr(*before), "cllr_after": cllr(*after), "min_cllr": min_cllr(*after),
-                          "act_dcf_before": act_dcf(*before), "act_dcf_after": act_dcf(*after)}
+        changed[split] = {
+            "cllr_before": cllr(*before),
+            "cllr_after": cllr(*after),
+            "min_cllr": min_cllr(*after),
+            "act_dcf_before": act_dcf(*before),
+            "act_dcf_after": act_dcf(*after),
+        }
     return calibrated, {"weight": calibration.weights[0], "offset": calibration.offset, **changed}
 
 
@@ -75,6 +82,11 @@ def reliability(calibrated: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
     for number in np.unique(which):
         here = which == number
         total = weights[here].sum()
-        rows.append({"claimed": float((weights[here] * claimed[here]).sum() / total),
-                     "found": float(weights[here & is_bonafide].sum() / total), "n": int(here.sum())})
+        rows.append(
+            {
+                "claimed": float((weights[here] * claimed[here]).sum() / total),
+                "found": float(weights[here & is_bonafide].sum() / total),
+                "n": int(here.sum()),
+            }
+        )
     return pd.DataFrame(rows)

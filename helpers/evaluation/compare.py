@@ -1,4 +1,5 @@
 """Run folders -> tables: one line a model, attacks, differences, seeds, data sets crossed."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -19,8 +20,12 @@ NOT_A_VARIANT = {"seed", "device", "workers", "max_minutes", "notebook"}
 
 def scored_runs(runs: Sequence[Run], dataset: str | None = None) -> list[Run]:
     """Those runs that hold figures on eval (a caching run holds none)."""
-    return [run for run in runs if run.metrics.get("metrics", {}).get("eval", {}).get("eer") is not None
-            and dataset in (None, run.metrics.get("dataset"))]
+    return [
+        run
+        for run in runs
+        if run.metrics.get("metrics", {}).get("eval", {}).get("eer") is not None
+        and dataset in (None, run.metrics.get("dataset"))
+    ]
 
 
 def datasets_of(runs: Sequence[Run]) -> list[str]:
@@ -32,13 +37,17 @@ def datasets_of(runs: Sequence[Run]) -> list[str]:
 def labels_of(runs: Sequence[Run]) -> dict[str, str]:
     """run name -> the shortest label that tells it apart: model, then features, then the parameters that differ, then
     seed, then the run's hash."""
-    chosen: dict[str, tuple[str, ...]] = {run.name: (str(run.metrics.get("model", run.notebook)),) for run in runs}
+    chosen: dict[str, tuple[str, ...]] = {
+        run.name: (str(run.metrics.get("model", run.notebook)),) for run in runs
+    }
 
     def features(run: Run, _same: list[Run]) -> str:
         return str(run.metrics.get("features", ""))
 
     def changed(run: Run, same: list[Run]) -> str:
-        names = sorted(set().union(*(one.parameters for one in same)) - NOT_A_VARIANT - {"features", "dataset", "source"})
+        names = sorted(
+            set().union(*(one.parameters for one in same)) - NOT_A_VARIANT - {"features", "dataset", "source"}
+        )
         differing = [name for name in names if len({str(one.parameters.get(name)) for one in same}) > 1]
         return " ".join(f"{name}={run.parameters.get(name, '')}" for name in differing)
 
@@ -67,17 +76,31 @@ def comparison_table(runs: Sequence[Run], dataset: str | None = None) -> pd.Data
     for run in runs:
         record, split = run.metrics, run.metrics["metrics"]["eval"]
         info, timing = record.get("model_info", {}), record.get("timing", {})
-        rows.append({
-            "label": labels[run.name], "model": record.get("model", ""), "features": record.get("features", ""),
-            "dataset": record.get("dataset", ""), "seed": record.get("seed", 0),
-            "eer": split["eer"], "eer_low": split["eer_interval"][0], "eer_high": split["eer_interval"][1],
-            "dev_eer": record["metrics"].get("dev", {}).get("eer", np.nan),
-            "accuracy": split.get("accuracy", np.nan), "macro_f1": split.get("macro_f1", np.nan),
-            "min_tdcf_v1": split.get("min_tdcf_v1", np.nan), "mean_attack_eer": split.get("mean_attack_eer", np.nan),
-            "auc": split.get("auc", np.nan), "parameters": info.get("parameters", np.nan),
-            "train_seconds": timing.get("train_seconds", np.nan), "ms_per_clip": info.get("ms_per_clip", np.nan),
-            "n_bonafide": split.get("n_bonafide", 0), "n_spoof": split.get("n_spoof", 0),
-            "notes": "; ".join(_notes(run)), "run": run.name})
+        rows.append(
+            {
+                "label": labels[run.name],
+                "model": record.get("model", ""),
+                "features": record.get("features", ""),
+                "dataset": record.get("dataset", ""),
+                "seed": record.get("seed", 0),
+                "eer": split["eer"],
+                "eer_low": split["eer_interval"][0],
+                "eer_high": split["eer_interval"][1],
+                "dev_eer": record["metrics"].get("dev", {}).get("eer", np.nan),
+                "accuracy": split.get("accuracy", np.nan),
+                "macro_f1": split.get("macro_f1", np.nan),
+                "min_tdcf_v1": split.get("min_tdcf_v1", np.nan),
+                "mean_attack_eer": split.get("mean_attack_eer", np.nan),
+                "auc": split.get("auc", np.nan),
+                "parameters": info.get("parameters", np.nan),
+                "train_seconds": timing.get("train_seconds", np.nan),
+                "ms_per_clip": info.get("ms_per_clip", np.nan),
+                "n_bonafide": split.get("n_bonafide", 0),
+                "n_spoof": split.get("n_spoof", 0),
+                "notes": "; ".join(_notes(run)),
+                "run": run.name,
+            }
+        )
     if not rows:
         raise ValueError("no finished run holds figures on eval: run a training notebook first (10 to 27)")
     table = pd.DataFrame(rows)
@@ -98,16 +121,24 @@ def _notes(run: Run) -> list[str]:
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The comparison table as text for people: percentages with intervals, units in the headings."""
+
     def percent(value: float) -> str:
         return "–" if pd.isna(value) else f"{100 * value:.1f}"
 
     def number(value: float, form: str) -> str:
         return "–" if pd.isna(value) else format(value, form)
 
-    shown = pd.DataFrame({
-        "model": table["label"], "features": table["features"],
-        "EER %": [f"{percent(r.eer)} ({percent(r.eer_low)}–{percent(r.eer_high)})" for r in rows_of(table)],
-        "accuracy %": table["accuracy"].map(percent), "macro-F1 %": table["macro_f1"].map(percent)})
+    shown = pd.DataFrame(
+        {
+            "model": table["label"],
+            "features": table["features"],
+            "EER %": [
+                f"{percent(r.eer)} ({percent(r.eer_low)}–{percent(r.eer_high)})" for r in rows_of(table)
+            ],
+            "accuracy %": table["accuracy"].map(percent),
+            "macro-F1 %": table["macro_f1"].map(percent),
+        }
+    )
     if table["min_tdcf_v1"].notna().any():
         shown["min t-DCF*"] = [number(v, ".3f") for v in table["min_tdcf_v1"]]
     shown["parameters"] = [number(v, ",.0f") for v in table["parameters"]]
@@ -123,8 +154,14 @@ def best_by_dev(runs: Sequence[Run], dataset: str | None = None) -> Run:
     runs = [run for run in scored_runs(runs, dataset) if "eer" in run.metrics["metrics"].get("dev", {})]
     if not runs:
         raise ValueError("no run holds dev figures: a model is chosen on dev, never on eval")
-    return min(runs, key=lambda run: (run.metrics["metrics"]["dev"]["eer"],
-                                      run.metrics["metrics"]["dev"].get("min_cllr", 0.0), run.name))
+    return min(
+        runs,
+        key=lambda run: (
+            run.metrics["metrics"]["dev"]["eer"],
+            run.metrics["metrics"]["dev"].get("min_cllr", 0.0),
+            run.name,
+        ),
+    )
 
 
 def attack_table(runs: Sequence[Run], dataset: str | None = None) -> pd.DataFrame:
@@ -135,7 +172,11 @@ def attack_table(runs: Sequence[Run], dataset: str | None = None) -> pd.DataFram
     for run in runs:
         split = run.metrics["metrics"]["eval"]
         rates = {attack: value["eer"] for attack, value in split.get("per_attack", {}).items()}
-        columns[labels[run.name]] = {**rates, "mean": split.get("mean_attack_eer", np.nan), "pooled": split["eer"]}
+        columns[labels[run.name]] = {
+            **rates,
+            "mean": split.get("mean_attack_eer", np.nan),
+            "pooled": split["eer"],
+        }
     table = pd.DataFrame(columns)
     order = sorted(set(table.index) - {"mean", "pooled"}) + ["mean", "pooled"]
     return table.reindex([name for name in order if name in table.index]).rename_axis("attack")
@@ -179,10 +220,20 @@ def differences(runs: Sequence[Run], reference: Run | None = None, rounds: int =
         try:
             found = difference_of(str(run.folder), str(reference.folder), tuple(row.values()), rounds, stamps)
         except ValueError as error:  # other clips, or other labels: the rest can be compared all the same
-            rows.append({**row, "difference": np.nan, "low": np.nan, "high": np.nan, "n": 0, "verdict": str(error)})
+            rows.append(
+                {**row, "difference": np.nan, "low": np.nan, "high": np.nan, "n": 0, "verdict": str(error)}
+            )
             continue
-        rows.append({**row, "difference": found.difference, "low": found.interval[0], "high": found.interval[1],
-                     "n": found.n, "verdict": found.verdict})
+        rows.append(
+            {
+                **row,
+                "difference": found.difference,
+                "low": found.interval[0],
+                "high": found.interval[1],
+                "n": found.n,
+                "verdict": found.verdict,
+            }
+        )
     columns = ["model", "against", "difference", "low", "high", "n", "verdict"]
     return pd.DataFrame(rows, columns=columns).sort_values("difference").reset_index(drop=True)
 
@@ -216,8 +267,17 @@ def seed_table(runs: Sequence[Run]) -> pd.DataFrame:
         if len(group) > 1:
             first = group[0].metrics
             rates = over_seeds([run.metrics["metrics"]["eval"]["eer"] for run in group])
-            rows.append({"model": labels[group[0].name], "features": first.get("features"), "dataset": first["dataset"],
-                         "seeds": rates["n"], "eer": rates["mean"], "low": rates["low"], "high": rates["high"]})
+            rows.append(
+                {
+                    "model": labels[group[0].name],
+                    "features": first.get("features"),
+                    "dataset": first["dataset"],
+                    "seeds": rates["n"],
+                    "eer": rates["mean"],
+                    "low": rates["low"],
+                    "high": rates["high"],
+                }
+            )
     return pd.DataFrame(rows, columns=["model", "features", "dataset", "seeds", "eer", "low", "high"])
 
 
@@ -227,9 +287,17 @@ def by_parameter(runs: Sequence[Run], notebook: str, *names: str) -> pd.DataFram
     for run in scored_runs([run for run in runs if run.notebook == notebook]):
         found = run.metrics["metrics"]
         low, high = found["eval"]["eer_interval"]
-        rows.append({**{name: run.parameters.get(name, "") for name in names}, "seed": run.parameters.get("seed", 0),
-                     "dev EER %": 100 * found.get("dev", {}).get("eer", np.nan), "eval EER %": 100 * found["eval"]["eer"],
-                     "from": 100 * low, "to": 100 * high, "notes": "; ".join(run.metrics.get("notes", []))})
+        rows.append(
+            {
+                **{name: run.parameters.get(name, "") for name in names},
+                "seed": run.parameters.get("seed", 0),
+                "dev EER %": 100 * found.get("dev", {}).get("eer", np.nan),
+                "eval EER %": 100 * found["eval"]["eer"],
+                "from": 100 * low,
+                "to": 100 * high,
+                "notes": "; ".join(run.metrics.get("notes", [])),
+            }
+        )
     columns = [*names, "seed", "dev EER %", "eval EER %", "from", "to", "notes"]
     return pd.DataFrame(rows, columns=columns).sort_values([*names, "seed"]).reset_index(drop=True).round(1)
 
@@ -242,11 +310,17 @@ def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
     rows = []
     for run in scored_runs(runs):
         record = run.metrics
-        base = {"model": record.get("model", run.notebook), "features": record.get("features", ""),
-                "trained_on": record["dataset"], "run": run.name}
+        base = {
+            "model": record.get("model", run.notebook),
+            "features": record.get("features", ""),
+            "trained_on": record["dataset"],
+            "run": run.name,
+        }
         rows.append({**base, "tested_on": record["dataset"], "eer": record["metrics"]["eval"]["eer"]})
         for path in sorted(run.folder.glob("scores.*.csv")):
-            table = pd.read_csv(path, dtype={"utterance": str, "attack": str, "split": str}, keep_default_na=False)
+            table = pd.read_csv(
+                path, dtype={"utterance": str, "attack": str, "split": str}, keep_default_na=False
+            )
             rate = eer(*by_class(check_scores(eval_rows(table), f"{run.name}, {path.name}")))[0]
             rows.append({**base, "tested_on": path.name.split(".")[1], "eer": rate})
     return pd.DataFrame(rows, columns=["model", "features", "trained_on", "tested_on", "eer", "run"])
@@ -254,7 +328,9 @@ def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
 
 def cross_data_matrix(runs: Sequence[Run]) -> pd.DataFrame:
     """cross_data as a matrix: (model, trained on) x tested on, the mean where a cell has several runs."""
-    return cross_data(runs).pivot_table(index=["model", "trained_on"], columns="tested_on", values="eer", aggfunc="mean")
+    return cross_data(runs).pivot_table(
+        index=["model", "trained_on"], columns="tested_on", values="eer", aggfunc="mean"
+    )
 
 
 def leave_one_attack_out(table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

@@ -1,4 +1,5 @@
 """Figures that say in words what they show, for those who hear a page: in Jupyter, in the saved PNG, in the report."""
+
 from __future__ import annotations
 
 import base64
@@ -64,7 +65,9 @@ def listed(values: Iterable[tuple[Any, Any]], form: Any = percent) -> str:
     if len(pairs) <= MOST:
         return ", ".join(f"{name} {form(value)}" for name, value in pairs)
     pairs.sort(key=lambda pair: pair[1])
-    low, high = (", ".join(f"{name} {form(value)}" for name, value in part) for part in (pairs[:3], pairs[-3:]))
+    low, high = (
+        ", ".join(f"{name} {form(value)}" for name, value in part) for part in (pairs[:3], pairs[-3:])
+    )
     return f"lowest {low}; highest {high}"
 
 
@@ -72,7 +75,10 @@ def read_off(figure: Figure) -> str:
     """What the axes themselves tell: title, what is drawn over what, values of bars, names in the legend."""
     found = [of_axes(ax) for ax in figure.axes if ax.axison and ax.get_label() != "<colorbar>"]
     heading = figure.get_suptitle()
-    return " ".join(([f"{heading}."] if heading else []) + [f"{words}." for words in found if words]) or "A figure."
+    return (
+        " ".join(([f"{heading}."] if heading else []) + [f"{words}." for words in found if words])
+        or "A figure."
+    )
 
 
 def of_axes(ax: Axes) -> str:

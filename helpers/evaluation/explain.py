@@ -1,4 +1,5 @@
 """Which part of the picture moved the score: Grad-CAM on a network's `cam_layer` (Selvaraju et al. 2017, section 3)."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -54,9 +55,13 @@ def grad_cam(model: torch.nn.Module, batch: torch.Tensor, towards: str = "bonafi
     maps = kept["maps"]
     gradient = maps.grad
     if maps.ndim != 4 or gradient is None:
-        raise ValueError(f"cam_layer gives {tuple(maps.shape)}, Grad-CAM needs (batch, channels, height, width)")
+        raise ValueError(
+            f"cam_layer gives {tuple(maps.shape)}, Grad-CAM needs (batch, channels, height, width)"
+        )
     weights = gradient.mean(dim=(2, 3), keepdim=True)  # (n, channels, 1, 1)
     heat = functional.relu((weights * maps.detach()).sum(dim=1, keepdim=True))
-    heat = functional.interpolate(heat, size=tuple(batch.shape[-2:]), mode="bilinear", align_corners=False)[:, 0]
+    heat = functional.interpolate(heat, size=tuple(batch.shape[-2:]), mode="bilinear", align_corners=False)[
+        :, 0
+    ]
     highest = heat.amax(dim=(1, 2), keepdim=True)
     return (heat / torch.where(highest > 0, highest, torch.ones_like(highest))).detach().cpu().numpy()

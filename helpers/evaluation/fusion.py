@@ -1,4 +1,5 @@
 """Several runs -> one: a logistic regression over their scores, fitted on dev only."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -27,8 +28,10 @@ def join_scores(runs: Sequence[Run]) -> pd.DataFrame:
         added = table[KEYS + ["score"]].rename(columns={"score": f"score_{number}"})
         both = joined.merge(added, on=KEYS, how="inner", validate="one_to_one")
         if not len(both) == len(joined) == len(table):
-            raise ValueError(f"{runs[0].name} and {run.name} did not score the same utterances: "
-                             f"{len(joined)} and {len(table)}, {len(both)} shared; run both on one data set")
+            raise ValueError(
+                f"{runs[0].name} and {run.name} did not score the same utterances: "
+                f"{len(joined)} and {len(table)}, {len(both)} shared; run both on one data set"
+            )
         joined = both
     return joined
 
@@ -45,19 +48,35 @@ def fuse(runs: Sequence[Run]) -> tuple[pd.DataFrame, dict[str, float]]:
     return table, {run.name: weight for run, weight in zip(runs, fitted.weights, strict=True)}
 
 
-def fuse_runs(runs: Sequence[Run], runs_dir: Path | None = None, notebook: str = "25_fuse",
-              parameters: dict | None = None) -> Run:
+def fuse_runs(
+    runs: Sequence[Run],
+    runs_dir: Path | None = None,
+    notebook: str = "25_fuse",
+    parameters: dict | None = None,
+) -> Run:
     """Write the fusion as a run folder of its own, complete, with its members and weights in `notes`."""
     table, weights = fuse(runs)
     first = runs[0].metrics
-    chosen = {"dataset": first["dataset"], "seed": 0, **(parameters or {}), "members": [run.name for run in runs]}
+    chosen = {
+        "dataset": first["dataset"],
+        "seed": 0,
+        **(parameters or {}),
+        "members": [run.name for run in runs],
+    }
     run = open_run(notebook, chosen, first["data"].get("fingerprint", ""), runs_dir)
     run.write_scores(table)
     models = [r.metrics.get("model", r.name) for r in runs]
     infos = [r.metrics.get("model_info", {}) for r in runs]
-    run.finish(model="fusion", features="+".join(models), metrics=summarise(table, name=run.name),
-               model_info={"parameters": sum(i.get("parameters") or 0 for i in infos),
-                           "ms_per_clip": sum(i.get("ms_per_clip") or 0 for i in infos)},
-               fusion={"weights": weights}, data={k: v for k, v in first["data"].items() if k != "fingerprint"},
-               notes=["fusion of " + ", ".join(models)])
+    run.finish(
+        model="fusion",
+        features="+".join(models),
+        metrics=summarise(table, name=run.name),
+        model_info={
+            "parameters": sum(i.get("parameters") or 0 for i in infos),
+            "ms_per_clip": sum(i.get("ms_per_clip") or 0 for i in infos),
+        },
+        fusion={"weights": weights},
+        data={k: v for k, v in first["data"].items() if k != "fingerprint"},
+        notes=["fusion of " + ", ".join(models)],
+    )
     return run

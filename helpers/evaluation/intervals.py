@@ -1,4 +1,5 @@
 """How sure a rate is: bootstrap intervals, the paired difference of two models, several seeds as mean and range."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -121,7 +122,9 @@ def eer_interval_of(rate: float, values, fewest: int, level: float = LEVEL) -> l
     return [low, high]
 
 
-def eer_interval(table: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, level: float = LEVEL) -> list[float]:
+def eer_interval(
+    table: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, level: float = LEVEL
+) -> list[float]:
     """[low, high] of the pooled EER of a score table, by speaker where at least five are known."""
     is_bonafide = (table["label"] == "bonafide").to_numpy()
     ranking = Ranking(table["score"], is_bonafide)
@@ -132,12 +135,13 @@ def eer_interval(table: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, level
 @dataclass(frozen=True)
 class Difference:
     """EER of the first model less that of the second, on the same resamples of the same utterances."""
+
     first: str
     second: str
-    difference: float      # below 0: the first is better
+    difference: float  # below 0: the first is better
     interval: list[float]
-    n: int                 # utterances that both scored
-    verdict: str           # a sentence
+    n: int  # utterances that both scored
+    verdict: str  # a sentence
 
     @property
     def decided(self) -> bool:
@@ -147,15 +151,25 @@ class Difference:
         return asdict(self) | {"decided": self.decided}
 
 
-def paired_difference(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str] = ("A", "B"),
-                      rounds: int = ROUNDS, seed: int = 0, level: float = LEVEL) -> Difference:
+def paired_difference(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    names: Sequence[str] = ("A", "B"),
+    rounds: int = ROUNDS,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Difference:
     """Paired bootstrap of two score tables over the utterances that both hold.
 
     ValueError where labels disagree or nothing is shared. Different draws of the training seed are not part of
     this interval: two runs of one model may differ by a point of EER on the same list.
     """
-    shared = first.merge(second[["utterance", "label", "score"]], on="utterance", suffixes=("", "_second"),
-                         validate="one_to_one")
+    shared = first.merge(
+        second[["utterance", "label", "score"]],
+        on="utterance",
+        suffixes=("", "_second"),
+        validate="one_to_one",
+    )
     if shared.empty:
         raise ValueError(f"{names[0]} and {names[1]} share no utterance: they cannot be compared")
     wrong = int((shared["label"] != shared["label_second"]).sum())
@@ -182,10 +196,21 @@ def over_seeds(values: Sequence[float]) -> dict:
     array = np.asarray(list(values), dtype=float)
     if not array.size:
         raise ValueError("no seeds to average")
-    return {"mean": float(array.mean()), "low": float(array.min()), "high": float(array.max()), "n": int(array.size)}
+    return {
+        "mean": float(array.mean()),
+        "low": float(array.min()),
+        "high": float(array.max()),
+        "n": int(array.size),
+    }
 
 
-def interval_of(statistic: Callable[[np.ndarray], float], is_bonafide, speakers=None, rounds: int = ROUNDS,
-                seed: int = 0, level: float = LEVEL) -> list[float]:
+def interval_of(
+    statistic: Callable[[np.ndarray], float],
+    is_bonafide,
+    speakers=None,
+    rounds: int = ROUNDS,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> list[float]:
     """Bootstrap interval of any figure that can be computed from weights, such as a weighted accuracy."""
     return percentile_interval([statistic(w) for w in resamples(is_bonafide, speakers, rounds, seed)], level)

@@ -1,4 +1,5 @@
 """One look for every figure: bona fide blue, spoof orange, told apart by eyes of every kind and from the last row."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -17,10 +18,22 @@ MODEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000
 MODEL_LINES = ("-", "--", "-.", ":")
 FEATURE_MAP = "magma"
 SMALLEST_FONT = 11
-LOOK: Any = {"font.size": 12, "axes.titlesize": 13, "axes.labelsize": 12, "xtick.labelsize": SMALLEST_FONT,
-        "ytick.labelsize": SMALLEST_FONT, "legend.fontsize": SMALLEST_FONT, "axes.spines.top": False,
-        "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True,
-        "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white"}
+LOOK: Any = {
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.labelsize": 12,
+    "xtick.labelsize": SMALLEST_FONT,
+    "ytick.labelsize": SMALLEST_FONT,
+    "legend.fontsize": SMALLEST_FONT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.axisbelow": True,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+}
 
 
 def canvas(ax: Axes | None = None, size: tuple[float, float] = (7.0, 4.6)) -> tuple[Figure, Axes]:
@@ -37,8 +50,15 @@ def canvas(ax: Axes | None = None, size: tuple[float, float] = (7.0, 4.6)) -> tu
 def canvases(rows: int, columns: int, size: tuple[float, float], **options) -> tuple[Figure, Sequence]:
     """(figure, array of axes) in the suite's look."""
     with plt.rc_context(LOOK):
-        figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False,
-                                    FigureClass=DescribedFigure, **options)
+        figure, axes = plt.subplots(
+            rows,
+            columns,
+            figsize=size,
+            layout="constrained",
+            squeeze=False,
+            FigureClass=DescribedFigure,
+            **options,
+        )
     return finished(figure), axes
 
 
@@ -50,8 +70,10 @@ def finished(figure: Figure) -> Figure:
 
 def model_style(number: int) -> dict:
     """Colour and line of the n-th model."""
-    return {"color": MODEL_COLOURS[number % len(MODEL_COLOURS)],
-            "linestyle": MODEL_LINES[(number // len(MODEL_COLOURS) + number) % len(MODEL_LINES)]}
+    return {
+        "color": MODEL_COLOURS[number % len(MODEL_COLOURS)],
+        "linestyle": MODEL_LINES[(number // len(MODEL_COLOURS) + number) % len(MODEL_LINES)],
+    }
 
 
 def percent_axis(ax: Axes, which: str = "x") -> None:

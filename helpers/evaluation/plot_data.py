@@ -1,4 +1,5 @@
 """Figures of data before any detector: what there is, what should not matter, how features are made."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,9 @@ def counts(table: pd.DataFrame) -> Figure:
     """Utterances by attack, one panel a split, bona fide first."""
     splits = [name for name in ("train", "dev", "eval") if (table["split"] == name).any()]
     sizes = [table.loc[table["split"] == split, "attack"].nunique() for split in splits]
-    figure, axes = canvases(1, len(splits), (11, 3.8), sharey=True, width_ratios=[max(size, 4) for size in sizes])
+    figure, axes = canvases(
+        1, len(splits), (11, 3.8), sharey=True, width_ratios=[max(size, 4) for size in sizes]
+    )
     for ax, split in zip(np.ravel(axes), splits, strict=True):
         part = table[table["split"] == split]
         attacks = part.loc[part["label"] == "spoof", "attack"].value_counts().sort_index()
@@ -47,13 +50,26 @@ def measures(found: pd.DataFrame) -> Figure:
     for ax, name in zip(np.ravel(axes), names, strict=False):
         for label in ("spoof", "bonafide"):
             values = found.loc[found["label"] == label, name]
-            sns.histplot(x=values, bins=30, binrange=(found[name].min(), found[name].max()), stat="percent",
-                         element="step", alpha=0.5, color=PALETTE[label], label=CLASS_NAMES[label], ax=ax)
+            sns.histplot(
+                x=values,
+                bins=30,
+                binrange=(found[name].min(), found[name].max()),
+                stat="percent",
+                element="step",
+                alpha=0.5,
+                color=PALETTE[label],
+                label=CLASS_NAMES[label],
+                ax=ax,
+            )
         ax.set(xlabel=UNITS[name], ylabel="share of its class (%)")
         middle = found.groupby("label")[name].median()
-        said = [f"{CLASS_NAMES[label]} {spoken(middle[label])}" for label in ("bonafide", "spoof") if label in middle]
+        said = [
+            f"{CLASS_NAMES[label]} {spoken(middle[label])}"
+            for label in ("bonafide", "spoof")
+            if label in middle
+        ]
         describe(figure, f"Histogram of {UNITS[name]}, medians: {', '.join(said)}.")
-    for ax in np.ravel(axes)[len(names):]:
+    for ax in np.ravel(axes)[len(names) :]:
         ax.set_axis_off()
     np.ravel(axes)[0].legend()
     return figure
@@ -69,7 +85,10 @@ def filter_banks(banks: Mapping[str, np.ndarray], sample_rate: int = 16000) -> F
             ax.plot(kilohertz, row / row.max(), linewidth=1.2, color=MODEL_COLOURS[0])
         ax.set(title=f"{name}: {len(bank)} filters, every fourth drawn", ylabel="weight")
         upper = int((kilohertz[bank.argmax(axis=1)] > sample_rate / 4000).sum())
-        describe(figure, f"{name}: {len(bank)} overlapping filters, {upper} of them centred in the upper half of the band.")
+        describe(
+            figure,
+            f"{name}: {len(bank)} overlapping filters, {upper} of them centred in the upper half of the band.",
+        )
     np.ravel(axes)[-1].set_xlabel("frequency (kHz)")
     return figure
 
@@ -83,7 +102,11 @@ def lines(series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, ax: A
         ax.plot(range(1, len(values) + 1), values, marker="o", markersize=3.5, label=name, color=colour)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend()
-    said = [f"{name} from {spoken(values[0])} to {spoken(values[-1])}" for name, values in series.items() if len(values)]
+    said = [
+        f"{name} from {spoken(values[0])} to {spoken(values[-1])}"
+        for name, values in series.items()
+        if len(values)
+    ]
     return describe(figure, f"Lines of {ylabel} against {xlabel}: {', '.join(said)}.")
 
 
@@ -94,6 +117,11 @@ def pictures(found: Mapping[str, np.ndarray], columns: int = 4) -> Figure:
     for ax in np.ravel(axes):
         ax.set_axis_off()
     for ax, (name, picture) in zip(np.ravel(axes), found.items(), strict=False):
-        ax.imshow(np.asarray(picture), cmap=FEATURE_MAP, aspect="auto", origin="lower" if np.ndim(picture) == 2 else "upper")
+        ax.imshow(
+            np.asarray(picture),
+            cmap=FEATURE_MAP,
+            aspect="auto",
+            origin="lower" if np.ndim(picture) == 2 else "upper",
+        )
         ax.set_title(name)
     return describe(figure, f"{len(found)} pictures in a grid: {', '.join(found)}.")

@@ -1,4 +1,5 @@
 """Figures of one utterance: its features with axes in hertz and seconds, waveform over log-mel, heat maps."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -11,9 +12,15 @@ from matplotlib.figure import Figure
 from helpers.evaluation.described import describe, of_axes
 from helpers.evaluation.palette import CLASS_NAMES, FEATURE_MAP, PALETTE, canvas, canvases
 
-KINDS = {"logmel": ("mel band centre (Hz)", "log-mel"), "mfcc": ("MFCC number", "MFCC"),
-         "lfcc": ("LFCC number", "LFCC"), "chroma": ("pitch class", "chroma"), "contrast": ("octave band", "contrast"),
-         "logspec": ("frequency (Hz)", "log spectrogram"), "zcr": ("", "zero crossings")}
+KINDS = {
+    "logmel": ("mel band centre (Hz)", "log-mel"),
+    "mfcc": ("MFCC number", "MFCC"),
+    "lfcc": ("LFCC number", "LFCC"),
+    "chroma": ("pitch class", "chroma"),
+    "contrast": ("octave band", "contrast"),
+    "logspec": ("frequency (Hz)", "log spectrogram"),
+    "zcr": ("", "zero crossings"),
+}
 
 
 def about(setting: Any) -> dict:
@@ -28,7 +35,9 @@ def family(kind: str) -> str:
     return next((name for name in sorted(KINDS, key=len, reverse=True) if kind.startswith(name)), kind)
 
 
-def plot_features(array, setting=None, title: str = "", ax: Axes | None = None, limits=None, bar: bool = True) -> Figure:
+def plot_features(
+    array, setting=None, title: str = "", ax: Axes | None = None, limits=None, bar: bool = True
+) -> Figure:
     """One clip's features (bands, frames), (1, height, width) or (values,) with axes in the units of its setting.
 
     `limits` (low, high) fixes the shades so that two pictures compare; `bar` draws the colour scale.
@@ -38,7 +47,11 @@ def plot_features(array, setting=None, title: str = "", ax: Axes | None = None, 
     kind = str(found.get("kind", ""))
     figure, ax = canvas(ax, (7.6, 3.8))
     if kind == "zcr" and array.ndim == 1:
-        ax.plot(np.arange(array.size) * found["hop_length"] / found["sample_rate"], array, color=PALETTE["bonafide"])
+        ax.plot(
+            np.arange(array.size) * found["hop_length"] / found["sample_rate"],
+            array,
+            color=PALETTE["bonafide"],
+        )
         ax.set(xlabel="time (s)", ylabel="zero crossings per sample", title=title or "zero-crossing rate")
         ax.margins(x=0.01)
         return describe(figure, f"{of_axes(ax)}.")
@@ -54,9 +67,16 @@ def plot_features(array, setting=None, title: str = "", ax: Axes | None = None, 
     seconds = array.shape[1] * found.get("hop_length", 1) / found.get("sample_rate", 1)
     has_time = bool(found.get("hop_length") and found.get("sample_rate"))
     low, high = limits if limits is not None else shades(array, kind)
-    image = ax.imshow(array, origin="lower", aspect="auto", cmap=FEATURE_MAP, vmin=low, vmax=high,
-                      extent=(0, seconds if has_time else array.shape[1], -0.5, array.shape[0] - 0.5),
-                      interpolation="nearest")
+    image = ax.imshow(
+        array,
+        origin="lower",
+        aspect="auto",
+        cmap=FEATURE_MAP,
+        vmin=low,
+        vmax=high,
+        extent=(0, seconds if has_time else array.shape[1], -0.5, array.shape[0] - 0.5),
+        interpolation="nearest",
+    )
     name, short = KINDS.get(family(kind), ("band", kind or "features"))
     if linear_bands(found):
         name, short = "band centre (Hz)", "log energy in bands"
@@ -113,6 +133,7 @@ def band_ticks(ax: Axes, n_bands: int, found: Mapping) -> None:
 
         def mel(hertz):
             return hertz if linear_bands(found) else 2595 * np.log10(1 + np.asarray(hertz) / 700)
+
         # Band b of n is centred at the (b+1)-th of n+2 points that are even in mel (or in hertz).
         places = (mel(wanted) - mel(low)) / (mel(high) - mel(low)) * (n_bands + 1) - 1
     elif kind == "logspec":
@@ -137,7 +158,9 @@ def wave_over_features(wave, array, setting, label: str = "bonafide", title: str
     upper, lower = np.ravel(axes)
     upper.plot(np.arange(wave.size) / rate, wave, linewidth=0.5, color=PALETTE[label])
     upper.set(ylabel="amplitude", title=title or CLASS_NAMES[label], ylim=symmetric(wave))
-    describe(figure, f"{title or CLASS_NAMES[label]}: a waveform of {wave.size / rate:.1f} s above its features.")
+    describe(
+        figure, f"{title or CLASS_NAMES[label]}: a waveform of {wave.size / rate:.1f} s above its features."
+    )
     plot_features(array, setting, ax=lower, bar=False)
     lower.set_title("")
     return figure
@@ -155,15 +178,28 @@ def side_by_side(bonafide, spoof, setting, waves=None, titles=("bona fide", "spo
     found = about(setting)
     limits = shades(np.concatenate(pictures, axis=-1), str(found.get("kind", "")))
     rows = 1 if waves is None else 2
-    figure, axes = canvases(rows, 2, (11, 3.8 if waves is None else 5.6), sharex="col" if waves is not None else False,
-                            **({} if waves is None else {"height_ratios": (1, 1.8)}))
+    figure, axes = canvases(
+        rows,
+        2,
+        (11, 3.8 if waves is None else 5.6),
+        sharex="col" if waves is not None else False,
+        **({} if waves is None else {"height_ratios": (1, 1.8)}),
+    )
     for column, (label, name) in enumerate(zip(("bonafide", "spoof"), titles, strict=True)):
         if waves is not None:
             wave, ax = np.asarray(waves[column]).ravel(), axes[0][column]
-            ax.plot(np.arange(wave.size) / found.get("sample_rate", 16000), wave, linewidth=0.5, color=PALETTE[label])
+            ax.plot(
+                np.arange(wave.size) / found.get("sample_rate", 16000),
+                wave,
+                linewidth=0.5,
+                color=PALETTE[label],
+            )
             ax.set(ylim=symmetric(np.concatenate([np.ravel(w) for w in waves])), title=name)
             ax.set_ylabel("amplitude" if column == 0 else "")
-            describe(figure, f"{name}: a waveform of {wave.size / found.get('sample_rate', 16000):.1f} s above its features.")
+            describe(
+                figure,
+                f"{name}: a waveform of {wave.size / found.get('sample_rate', 16000):.1f} s above its features.",
+            )
         plot_features(pictures[column], setting, name, axes[rows - 1][column], limits, bar=False)
         if waves is not None:
             axes[1][column].set_title("")
@@ -191,11 +227,21 @@ def heat_over_features(array, heat, setting=None, title: str = "", ax: Axes | No
     plot_features(array, setting, title or "What the network looked at", ax, bar=False)
     picture = ax.images[0]
     picture.set_cmap("gray")
-    shown = ax.imshow(heat, origin="upper" if "picture" in str(found.get("kind", "")) else "lower", aspect="auto",
-                      extent=picture.get_extent(), cmap="inferno", alpha=0.25 + 0.5 * np.clip(np.asarray(heat), 0, 1),
-                      vmin=0, vmax=1)
+    shown = ax.imshow(
+        heat,
+        origin="upper" if "picture" in str(found.get("kind", "")) else "lower",
+        aspect="auto",
+        extent=picture.get_extent(),
+        cmap="inferno",
+        alpha=0.25 + 0.5 * np.clip(np.asarray(heat), 0, 1),
+        vmin=0,
+        vmax=1,
+    )
     shown.set_zorder(2)
     figure.colorbar(shown, ax=ax, label="weight in the decision (0..1)")
     band, frame = np.unravel_index(int(np.argmax(heat)), np.shape(heat))
-    return describe(figure, f"A heat map lies over it, strongest at row {band + 1} of {np.shape(heat)[0]}, "
-                            f"column {frame + 1} of {np.shape(heat)[1]}.")
+    return describe(
+        figure,
+        f"A heat map lies over it, strongest at row {band + 1} of {np.shape(heat)[0]}, "
+        f"column {frame + 1} of {np.shape(heat)[1]}.",
+    )

@@ -1,4 +1,5 @@
 """Figures of scores: DET and ROC curves, histograms with thresholds, confusion, reliability, training."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -40,13 +41,21 @@ def det_curves(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Fi
     ticks = DET_TICKS[(DET_TICKS >= low * 0.99) & (DET_TICKS <= high)]
     limits = norm.ppf(low), norm.ppf(high)
     ax.plot(limits, limits, color="0.6", linewidth=1, linestyle=":")
-    ax.set(xlim=limits, ylim=limits, aspect="equal", xlabel="false alarm: spoofs accepted (%)",
-           ylabel="miss: bona fide rejected (%)", title="DET curves, EER where they cross the diagonal")
+    ax.set(
+        xlim=limits,
+        ylim=limits,
+        aspect="equal",
+        xlabel="false alarm: spoofs accepted (%)",
+        ylabel="miss: bona fide rejected (%)",
+        title="DET curves, EER where they cross the diagonal",
+    )
     names = [f"{100 * tick:g}" for tick in ticks]
     ax.set_xticks(norm.ppf(ticks), names)
     ax.set_yticks(norm.ppf(ticks), names)
     ax.legend(title="EER", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    return describe(figure, f"DET curves: misses against false alarms, a line a detector. EER: {listed(rates.items())}.")
+    return describe(
+        figure, f"DET curves: misses against false alarms, a line a detector. EER: {listed(rates.items())}."
+    )
 
 
 def roc_curves(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Figure:
@@ -56,36 +65,72 @@ def roc_curves(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Fi
     for number, (name, table) in enumerate(tables.items()):
         curve = ErrorCurve(*by_class(table))
         areas[name] = curve.auc()
-        ax.plot(curve.false_alarm[curve.kept], 1 - curve.miss[curve.kept], linewidth=2,
-                label=f"{name} ({areas[name]:.3f})", **model_style(number))
+        ax.plot(
+            curve.false_alarm[curve.kept],
+            1 - curve.miss[curve.kept],
+            linewidth=2,
+            label=f"{name} ({areas[name]:.3f})",
+            **model_style(number),
+        )
     ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=":")
-    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", xlabel="spoofs accepted (%)",
-           ylabel="bona fide accepted (%)", title="ROC curves")
+    ax.set(
+        xlim=(-0.01, 1.01),
+        ylim=(-0.01, 1.01),
+        aspect="equal",
+        xlabel="spoofs accepted (%)",
+        ylabel="bona fide accepted (%)",
+        title="ROC curves",
+    )
     percent_axis(ax, "x")
     percent_axis(ax, "y")
     ax.legend(title="area under the curve", loc="lower right")
-    return describe(figure, "ROC curves: bona fide accepted against spoofs accepted, a line a detector. Area under the "
-                            f"curve: {listed(areas.items(), lambda area: f'{area:.3f}')}.")
+    return describe(
+        figure,
+        "ROC curves: bona fide accepted against spoofs accepted, a line a detector. Area under the "
+        f"curve: {listed(areas.items(), lambda area: f'{area:.3f}')}.",
+    )
 
 
-def score_histogram(table: pd.DataFrame, thresholds: Mapping[str, float] | None = None, title: str = "",
-                    ax: Axes | None = None) -> Figure:
+def score_histogram(
+    table: pd.DataFrame,
+    thresholds: Mapping[str, float] | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Figure:
     """Shares of bona fide and spoof by score, each class adding up to 100 %; thresholds as named lines."""
     figure, ax = canvas(ax, (7.6, 4.8))
     bonafide, spoof = by_class(table)
     edges = np.histogram_bin_edges(table["score"].to_numpy(dtype=float), bins=50)
     for label, values in (("spoof", spoof), ("bonafide", bonafide)):
-        sns.histplot(x=values, bins=edges, stat="percent", color=PALETTE[label], alpha=0.6, ax=ax, element="step",
-                     label=f"{CLASS_NAMES[label]} ({len(values):,})")
+        sns.histplot(
+            x=values,
+            bins=edges,
+            stat="percent",
+            color=PALETTE[label],
+            alpha=0.6,
+            ax=ax,
+            element="step",
+            label=f"{CLASS_NAMES[label]} ({len(values):,})",
+        )
     for number, (name, value) in enumerate((thresholds or {}).items()):
-        ax.axvline(value, color="black", linewidth=1.6, linestyle=("--", ":", "-.")[number % 3],
-                   label=f"{name} {value:.2f}")
+        ax.axvline(
+            value,
+            color="black",
+            linewidth=1.6,
+            linestyle=("--", ":", "-.")[number % 3],
+            label=f"{name} {value:.2f}",
+        )
     ax.set(xlabel="score (higher: more likely bona fide)", ylabel="share of its class (%)", title=title)
     ax.legend()
-    said = [f"{len(values):,} {CLASS_NAMES[label]} clips, half of them above {np.median(values):.2f}"
-            for label, values in (("bonafide", bonafide), ("spoof", spoof))]
+    said = [
+        f"{len(values):,} {CLASS_NAMES[label]} clips, half of them above {np.median(values):.2f}"
+        for label, values in (("bonafide", bonafide), ("spoof", spoof))
+    ]
     said += [f"a line at {value:.2f}, {name}" for name, value in (thresholds or {}).items()]
-    return describe(figure, f"{title + ': h' if title else 'H'}istograms of scores, higher for bona fide: {'; '.join(said)}.")
+    return describe(
+        figure,
+        f"{title + ': h' if title else 'H'}istograms of scores, higher for bona fide: {'; '.join(said)}.",
+    )
 
 
 def confusion(section: Mapping, title: str = "", ax: Axes | None = None) -> Figure:
@@ -93,11 +138,26 @@ def confusion(section: Mapping, title: str = "", ax: Axes | None = None) -> Figu
     figure, ax = canvas(ax, (4.8, 4.2))
     matrix = pd.DataFrame(section["confusion"]).T.loc[["bonafide", "spoof"], ["bonafide", "spoof"]]
     shares = matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0)
-    texts = [[f"{count:,}\n{100 * share:.1f} %" for count, share in zip(*pair, strict=True)]
-             for pair in zip(matrix.to_numpy(dtype=int).tolist(), shares.to_numpy().tolist(), strict=True)]
+    texts = [
+        [f"{count:,}\n{100 * share:.1f} %" for count, share in zip(*pair, strict=True)]
+        for pair in zip(matrix.to_numpy(dtype=int).tolist(), shares.to_numpy().tolist(), strict=True)
+    ]
     names = [CLASS_NAMES[c] for c in matrix.columns]
-    sns.heatmap(shares, annot=np.array(texts), fmt="", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True,
-                xticklabels=names, yticklabels=names, ax=ax, annot_kws={"fontsize": 13}, linewidths=1)
+    sns.heatmap(
+        shares,
+        annot=np.array(texts),
+        fmt="",
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        cbar=False,
+        square=True,
+        xticklabels=names,
+        yticklabels=names,
+        ax=ax,
+        annot_kws={"fontsize": 13},
+        linewidths=1,
+    )
     ax.set(xlabel="the detector says", ylabel="truth", title=title)
     ax.tick_params(rotation=0)
     ax.grid(False)
@@ -114,7 +174,7 @@ def confusions(sections: Mapping[str, Mapping], columns: int = 3) -> Figure:
     flat = np.ravel(axes)
     for ax, (name, section) in zip(flat, sections.items(), strict=False):
         confusion(section, name, ax)
-    for ax in flat[len(sections):]:
+    for ax in flat[len(sections) :]:
         ax.set_axis_off()
     return figure
 
@@ -127,14 +187,24 @@ def reliability_diagram(bins: Mapping[str, pd.DataFrame], ax: Axes | None = None
         ax.plot(table["claimed"], table["found"], marker="o", linewidth=2, label=name, **model_style(number))
         sizes = 20 + 300 * table["n"] / table["n"].sum()
         ax.scatter(table["claimed"], table["found"], s=sizes, alpha=0.3, color=model_style(number)["color"])
-    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="claimed probability of bona fide (%)",
-           ylabel="share that is bona fide (%)", title="Reliability, classes weighted equally")
+    ax.set(
+        xlim=(-0.03, 1.03),
+        ylim=(-0.03, 1.03),
+        xlabel="claimed probability of bona fide (%)",
+        ylabel="share that is bona fide (%)",
+        title="Reliability, classes weighted equally",
+    )
     percent_axis(ax, "x")
     percent_axis(ax, "y")
     ax.legend(loc="upper left")
-    said = [f"{name}: " + ", ".join(f"claimed {100 * row.claimed:.0f} found {100 * row.found:.0f}" for row in rows_of(table))
-            for name, table in bins.items()]
-    return describe(figure, f"Claimed probability of bona fide against the share found, in %. {'; '.join(said)}.")
+    said = [
+        f"{name}: "
+        + ", ".join(f"claimed {100 * row.claimed:.0f} found {100 * row.found:.0f}" for row in rows_of(table))
+        for name, table in bins.items()
+    ]
+    return describe(
+        figure, f"Claimed probability of bona fide against the share found, in %. {'; '.join(said)}."
+    )
 
 
 def training_curves(history: pd.DataFrame, title: str = "") -> Figure:
@@ -154,8 +224,12 @@ def training_curves(history: pd.DataFrame, title: str = "") -> Figure:
         if not is_loss:
             percent_axis(ax, "y")
             best = int(history[column].to_numpy().argmin())
-            ax.axvline(np.asarray(epochs)[best], color="0.4", linestyle=":",
-                       label=f"kept: epoch {int(np.asarray(epochs)[best])}, {100 * history[column].iloc[best]:.1f} %")
+            ax.axvline(
+                np.asarray(epochs)[best],
+                color="0.4",
+                linestyle=":",
+                label=f"kept: epoch {int(np.asarray(epochs)[best])}, {100 * history[column].iloc[best]:.1f} %",
+            )
             ax.set_ylim(bottom=0, top=max(float(history[column].max()) * 1.25, 0.01))
             ax.legend()
         elif "dev_loss" in history:
@@ -167,6 +241,8 @@ def training_curves(history: pd.DataFrame, title: str = "") -> Figure:
         said.append(f"training loss from {history[loss].iloc[0]:.3g} to {history[loss].iloc[-1]:.3g}")
     for column in rates:
         best = int(history[column].to_numpy().argmin())
-        said.append(f"dev EER lowest at epoch {int(np.asarray(epochs)[best])}, {100 * history[column].iloc[best]:.1f} %, "
-                    f"at the end {100 * history[column].iloc[-1]:.1f} %")
+        said.append(
+            f"dev EER lowest at epoch {int(np.asarray(epochs)[best])}, {100 * history[column].iloc[best]:.1f} %, "
+            f"at the end {100 * history[column].iloc[-1]:.1f} %"
+        )
     return describe(figure, f"{title or 'Training'}, {len(history)} epochs: {'; '.join(said)}.")

@@ -1,4 +1,5 @@
 """Every figure of the suite by one import. Each takes data, returns the Figure, and most accept `ax`."""
+
 from helpers.evaluation.palette import (
     CLASS_NAMES,
     FEATURE_MAP,
@@ -36,7 +37,37 @@ from helpers.evaluation.plot_scores import (
     training_curves,
 )
 
-__all__ = ["CLASS_NAMES", "FEATURE_MAP", "LOOK", "MODEL_COLOURS", "PALETTE", "attack_bars", "attack_map", "canvas",
-           "canvases", "class_examples", "confusion", "confusions", "counts", "cross_data_map", "det_curves", "dev_against_eval", "eer_against",
-           "eer_bars", "filter_banks", "heat_over_features", "lines", "measures", "pictures", "plot_features", "reliability_diagram", "roc_curves", "score_histogram",
-           "shortcut_bars", "side_by_side", "summary_bars", "training_curves", "wave_over_features"]
+__all__ = [
+    "CLASS_NAMES",
+    "FEATURE_MAP",
+    "LOOK",
+    "MODEL_COLOURS",
+    "PALETTE",
+    "attack_bars",
+    "attack_map",
+    "canvas",
+    "canvases",
+    "class_examples",
+    "confusion",
+    "confusions",
+    "counts",
+    "cross_data_map",
+    "det_curves",
+    "dev_against_eval",
+    "eer_against",
+    "eer_bars",
+    "filter_banks",
+    "heat_over_features",
+    "lines",
+    "measures",
+    "pictures",
+    "plot_features",
+    "reliability_diagram",
+    "roc_curves",
+    "score_histogram",
+    "shortcut_bars",
+    "side_by_side",
+    "summary_bars",
+    "training_curves",
+    "wave_over_features",
+]

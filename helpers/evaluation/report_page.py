@@ -1,4 +1,5 @@
 """The HTML under a report: one file, images inside, legible in light and dark, on a desk and on a telephone."""
+
 from __future__ import annotations
 
 import base64
@@ -39,10 +40,12 @@ nav{font-size:.92rem}nav a{color:var(--blue);margin-right:.9rem;white-space:nowr
 
 def page(title: str, body: str) -> str:
     """A whole HTML document that asks nothing of the network."""
-    return ("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-            "<meta name=\"color-scheme\" content=\"light dark\">"
-            f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n{body}\n</body></html>\n")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
+    )
 
 
 def picture(figure: Figure, caption: str) -> str:
@@ -50,8 +53,10 @@ def picture(figure: Figure, caption: str) -> str:
     held = io.BytesIO()
     figure.savefig(held, format="png", dpi=100, bbox_inches="tight")
     data = base64.b64encode(held.getvalue()).decode()
-    return (f"<figure><img alt=\"{escape(getattr(figure, 'alt', caption))}\" src=\"data:image/png;base64,{data}\">"
-            f"<figcaption>{escape(caption)}</figcaption></figure>")
+    return (
+        f'<figure><img alt="{escape(getattr(figure, "alt", caption))}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
 
 
 def table(frame: pd.DataFrame, chosen: str = "", words: Sequence[str] = ()) -> str:
@@ -59,21 +64,25 @@ def table(frame: pd.DataFrame, chosen: str = "", words: Sequence[str] = ()) -> s
     heads = "".join(f"<th{css(name, words)}>{escape(str(name))}</th>" for name in frame.columns)
     lines = []
     for row in frame.itertuples(index=False):
-        mark = " class=\"chosen\"" if chosen and str(row[0]) == chosen else ""
-        cells = "".join(f"<td{css(name, words)}>{escape(str(value))}</td>"
-                        for name, value in zip(frame.columns, row, strict=True))
+        mark = ' class="chosen"' if chosen and str(row[0]) == chosen else ""
+        cells = "".join(
+            f"<td{css(name, words)}>{escape(str(value))}</td>"
+            for name, value in zip(frame.columns, row, strict=True)
+        )
         lines.append(f"<tr{mark}>{cells}</tr>")
-    return f"<div class=\"scroll\"><table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
 def css(name: object, words: Sequence[str]) -> str:
-    return " class=\"words\"" if str(name) in words else ""
+    return ' class="words"' if str(name) in words else ""
 
 
 def card(question: str, answer: str, text: str, kind: str = "") -> str:
     """One question, its answer in large letters, and a sentence."""
-    return (f"<div class=\"card {kind}\"><b>{escape(question)}</b><strong>{escape(answer)}</strong>"
-            f"<p>{escape(text)}</p></div>")
+    return (
+        f'<div class="card {kind}"><b>{escape(question)}</b><strong>{escape(answer)}</strong>'
+        f"<p>{escape(text)}</p></div>"
+    )
 
 
 def paragraph(text: str, faint: bool = False) -> str:

@@ -1,4 +1,5 @@
 """Read the score files of the field into one table, and refuse those that no figure should be drawn from."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -10,16 +11,40 @@ from helpers.data.layouts import SPLIT_FOLDERS
 from helpers.metrics import AsvErrors, asv_errors, checked
 
 COLUMNS = ["utterance", "attack", "label", "score"]
-LABELS = {"bonafide": "bonafide", "bona-fide": "bonafide", "bona_fide": "bonafide", "genuine": "bonafide",
-          "real": "bonafide", "human": "bonafide", "target": "bonafide", "1": "bonafide",
-          "spoof": "spoof", "fake": "spoof", "0": "spoof"}
-NAMES = {"utterance": ("utterance", "utt", "utt_id", "utterance_id", "file", "file_name", "filename", "path", "name",
-                       "id", "trial"),
-         "attack": ("attack", "attack_id", "system", "system_id", "algorithm"),
-         "label": ("label", "key", "class", "target", "truth", "y"),
-         "score": ("score", "scores", "cm_score", "cm-score", "llr", "logit", "bonafide_score"),
-         "split": ("split", "subset", "partition"), "speaker": ("speaker", "speaker_id", "spk"),
-         "group": ("group",)}
+LABELS = {
+    "bonafide": "bonafide",
+    "bona-fide": "bonafide",
+    "bona_fide": "bonafide",
+    "genuine": "bonafide",
+    "real": "bonafide",
+    "human": "bonafide",
+    "target": "bonafide",
+    "1": "bonafide",
+    "spoof": "spoof",
+    "fake": "spoof",
+    "0": "spoof",
+}
+NAMES = {
+    "utterance": (
+        "utterance",
+        "utt",
+        "utt_id",
+        "utterance_id",
+        "file",
+        "file_name",
+        "filename",
+        "path",
+        "name",
+        "id",
+        "trial",
+    ),
+    "attack": ("attack", "attack_id", "system", "system_id", "algorithm"),
+    "label": ("label", "key", "class", "target", "truth", "y"),
+    "score": ("score", "scores", "cm_score", "cm-score", "llr", "logit", "bonafide_score"),
+    "split": ("split", "subset", "partition"),
+    "speaker": ("speaker", "speaker_id", "spk"),
+    "group": ("group",),
+}
 
 
 def check_scores(table: pd.DataFrame, name: str = "scores", repeats: bool = False) -> pd.DataFrame:
@@ -30,7 +55,9 @@ def check_scores(table: pd.DataFrame, name: str = "scores", repeats: bool = Fals
     """
     missing = [column for column in ("utterance", "label", "score") if column not in table]
     if missing:
-        raise ValueError(f"{name}: no column {', '.join(missing)}; found {', '.join(map(str, table.columns))}")
+        raise ValueError(
+            f"{name}: no column {', '.join(missing)}; found {', '.join(map(str, table.columns))}"
+        )
     table = table.reset_index(drop=True)
     if "attack" not in table:
         table["attack"] = "-"
@@ -38,14 +65,20 @@ def check_scores(table: pd.DataFrame, name: str = "scores", repeats: bool = Fals
     table["score"] = checked(pd.to_numeric(table["score"], errors="raise"), name)
     strange = sorted(set(table["label"]) - {"bonafide", "spoof"}, key=str)
     if strange:
-        raise ValueError(f"{name}: labels must be bonafide or spoof, found {', '.join(map(str, strange[:5]))}")
+        raise ValueError(
+            f"{name}: labels must be bonafide or spoof, found {', '.join(map(str, strange[:5]))}"
+        )
     counts = table["label"].value_counts()
     if len(counts) < 2:
-        raise ValueError(f"{name}: need both classes, got {counts.get('bonafide', 0)} bona fide and "
-                         f"{counts.get('spoof', 0)} spoof")
+        raise ValueError(
+            f"{name}: need both classes, got {counts.get('bonafide', 0)} bona fide and "
+            f"{counts.get('spoof', 0)} spoof"
+        )
     if table["score"].min() == table["score"].max():
-        raise ValueError(f"{name}: all {len(table)} scores equal {table['score'].iloc[0]:g}: "
-                         "the detector says nothing, look for a dead network or a wrong column")
+        raise ValueError(
+            f"{name}: all {len(table)} scores equal {table['score'].iloc[0]:g}: "
+            "the detector says nothing, look for a dead network or a wrong column"
+        )
     refuse_duplicates(table, name, repeats)
     return table
 
@@ -56,8 +89,10 @@ def eval_rows(table: pd.DataFrame) -> pd.DataFrame:
         return table
     here = table["split"] == "eval"
     if not here.any():
-        raise ValueError(f"the splits are {', '.join(sorted(set(table['split'])))}, and none of them is called eval or test: "
-                         "keep the lines of one, or name them so")
+        raise ValueError(
+            f"the splits are {', '.join(sorted(set(table['split'])))}, and none of them is called eval or test: "
+            "keep the lines of one, or name them so"
+        )
     return table[here]
 
 
@@ -69,11 +104,15 @@ def refuse_duplicates(table: pd.DataFrame, name: str, repeats: bool) -> None:
     differ = twice.groupby("utterance")[["label", "score"]].nunique().max(axis=1)
     example = twice["utterance"].iloc[0]
     if (differ > 1).any():
-        raise ValueError(f"{name}: {int((differ > 1).sum())} utterances are listed twice with different scores or "
-                         f"labels, such as {differ.index[differ > 1][0]}: keep one of each")
+        raise ValueError(
+            f"{name}: {int((differ > 1).sum())} utterances are listed twice with different scores or "
+            f"labels, such as {differ.index[differ > 1][0]}: keep one of each"
+        )
     if not repeats:
-        raise ValueError(f"{name}: {twice['utterance'].nunique()} utterances are listed more than once, such as "
-                         f"{example}: keep one of each, or say --repeats if this is a list of trials")
+        raise ValueError(
+            f"{name}: {twice['utterance'].nunique()} utterances are listed more than once, such as "
+            f"{example}: keep one of each, or say --repeats if this is a list of trials"
+        )
 
 
 def read_scores(path, labels=None, repeats: bool = False) -> pd.DataFrame:
@@ -85,8 +124,10 @@ def read_scores(path, labels=None, repeats: bool = False) -> pd.DataFrame:
     path = Path(path)
     table = read_table(path)
     if "score" not in table:
-        raise ValueError(f"{path.name}: no scores found (columns {', '.join(table.columns)}); expected lines "
-                         "`utterance attack label score` or `utterance score`, or a CSV with a column `score`")
+        raise ValueError(
+            f"{path.name}: no scores found (columns {', '.join(table.columns)}); expected lines "
+            "`utterance attack label score` or `utterance score`, or a CSV with a column `score`"
+        )
     table["score"] = numeric(table["score"], path.name)
     if labels is not None:
         table = join_labels(table, read_labels(labels), path.name, Path(labels).name)
@@ -104,13 +145,17 @@ def read_labels(path) -> pd.DataFrame:
     path = Path(path)
     table = read_table(path)
     if "label" not in table or "utterance" not in table:
-        raise ValueError(f"{path.name}: no labels found (columns {', '.join(table.columns)}); expected protocol lines "
-                         "`speaker utterance - attack label` or a CSV with columns for utterance and label")
+        raise ValueError(
+            f"{path.name}: no labels found (columns {', '.join(table.columns)}); expected protocol lines "
+            "`speaker utterance - attack label` or a CSV with columns for utterance and label"
+        )
     table["label"] = named_labels(table["label"], path.name)
     twice = table["utterance"].duplicated()
     if twice.any():
-        raise ValueError(f"{path.name}: {int(twice.sum())} utterances have two labels, such as "
-                         f"{table.loc[twice, 'utterance'].iloc[0]}")
+        raise ValueError(
+            f"{path.name}: {int(twice.sum())} utterances have two labels, such as "
+            f"{table.loc[twice, 'utterance'].iloc[0]}"
+        )
     return table.drop(columns=["score"], errors="ignore")
 
 
@@ -124,11 +169,15 @@ def join_labels(table: pd.DataFrame, labels: pd.DataFrame, name: str, labels_nam
     unlabelled = sorted(set(table["utterance"]) - set(labels["utterance"]))
     unscored = sorted(set(labels["utterance"]) - set(table["utterance"]))
     if unlabelled:
-        raise ValueError(f"{len(unlabelled)} of {len(table)} utterances in {name} have no label in {labels_name}, "
-                         f"such as {unlabelled[0]}")
+        raise ValueError(
+            f"{len(unlabelled)} of {len(table)} utterances in {name} have no label in {labels_name}, "
+            f"such as {unlabelled[0]}"
+        )
     if unscored:
-        raise ValueError(f"{len(unscored)} of {len(labels)} utterances in {labels_name} have no score in {name}, "
-                         f"such as {unscored[0]}: a rate over part of a list cannot be compared")
+        raise ValueError(
+            f"{len(unscored)} of {len(labels)} utterances in {labels_name} have no score in {name}, "
+            f"such as {unscored[0]}: a rate over part of a list cannot be compared"
+        )
     kept = [c for c in table.columns if c not in labels.columns or c == "utterance"]
     return table[kept].merge(labels, on="utterance", how="left")
 
@@ -138,7 +187,9 @@ def read_asv(path) -> AsvErrors:
     table = split_lines(Path(path))
     key = next((c for c in table if set(table[c]) == {"target", "nontarget", "spoof"}), None)
     if key is None:
-        raise ValueError(f"{Path(path).name}: no column of target, nontarget and spoof: is this an ASV score file?")
+        raise ValueError(
+            f"{Path(path).name}: no column of target, nontarget and spoof: is this an ASV score file?"
+        )
     scores = numeric(table.iloc[:, -1], Path(path).name).to_numpy()
     return asv_errors(*(scores[(table[key] == kind).to_numpy()] for kind in ("target", "nontarget", "spoof")))
 
@@ -156,7 +207,9 @@ def read_table(path: Path) -> pd.DataFrame:
     known = {alias: name for name, aliases in NAMES.items() for alias in aliases}
     header = [known.get(word) for word in words]
     if "utterance" in header and len(set(filter(None, header))) >= 2:
-        table = pd.read_csv(path, sep=separator or r"\s+", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(
+            path, sep=separator or r"\s+", dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
         columns: list[str] = []
         for place, (given, word, name) in enumerate(zip(table.columns, words, header, strict=True)):
             # Of two columns that mean the same, the one of that very name counts, else the first.
@@ -170,14 +223,16 @@ def read_table(path: Path) -> pd.DataFrame:
 def split_lines(path: Path, separator: str | None = None) -> pd.DataFrame:
     """Lines without a header -> text columns 0, 1, …; ValueError where lines differ in length."""
     try:
-        return pd.read_csv(path, sep=separator or r"\s+", header=None, dtype=str, keep_default_na=False,
-                           encoding="utf-8-sig")
+        return pd.read_csv(
+            path, sep=separator or r"\s+", header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
     except pd.errors.ParserError as error:
         raise ValueError(f"{path.name}: lines differ in their number of columns ({error})") from error
 
 
 def names_of(table: pd.DataFrame, name: str) -> list[str]:
     """Column names of headerless lines, by what stands in them: labels are words, scores are numbers."""
+
     def of_labels(column: pd.Series) -> bool:
         return bool(column.str.lower().isin(set(LABELS) - {"0", "1"}).all())
 
@@ -209,8 +264,10 @@ def named_labels(labels: pd.Series, name: str) -> pd.Series:
     words = labels.astype(str).str.strip().str.lower()
     found = words.map(LABELS)
     if found.isna().any():
-        raise ValueError(f"{name}: unknown labels {', '.join(sorted(set(words[found.isna()]))[:5])}: "
-                         "use bonafide and spoof")
+        raise ValueError(
+            f"{name}: unknown labels {', '.join(sorted(set(words[found.isna()]))[:5])}: "
+            "use bonafide and spoof"
+        )
     return found
 
 

@@ -1,4 +1,5 @@
 """A score table -> the metrics section of a run: thresholds from dev, rates and intervals on every split."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -33,8 +34,14 @@ LA_CONSTANTS = "ASV error rates of ASVspoof 2019 LA eval"
 MOST_SPEAKERS = 200
 
 
-def summarise(scores: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, asv: AsvErrors | None = None,
-              name: str = "these scores", polarity: str = "refuse") -> dict:
+def summarise(
+    scores: pd.DataFrame,
+    rounds: int = ROUNDS,
+    seed: int = 0,
+    asv: AsvErrors | None = None,
+    name: str = "these scores",
+    polarity: str = "refuse",
+) -> dict:
     """`utterance, attack, label, split, score` (+ `speaker`, `group`) -> {"dev": {...}, "eval": {...}}.
 
     Thresholds are chosen on dev and applied to every split; without a dev split each split's own EER threshold
@@ -53,7 +60,9 @@ def summarise(scores: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, asv: As
         if section["eer"] > 0.5:
             if polarity == "refuse" and split == (deciding or split) and section["eer_interval"][0] > 0.5:
                 refuse_wrong_polarity(section["eer"], f"{name}, {split}")
-            section["remarks"].append(f"EER {100 * section['eer']:.1f} % on {split} is above 50 %: worse than guessing")
+            section["remarks"].append(
+                f"EER {100 * section['eer']:.1f} % on {split} is above 50 %: worse than guessing"
+            )
         found[split] = section
     if not found:
         raise ValueError(f"{name}: no rows of the splits train, dev or eval")
@@ -68,8 +77,11 @@ def summary_table(found: dict) -> pd.DataFrame:
         columns[split] = {
             "bona fide / spoof": f"{section['n_bonafide']} / {section['n_spoof']}",
             "EER %": f"{100 * section['eer']:.1f} ({100 * low:.1f}–{100 * high:.1f})",
-            "accuracy %": f"{100 * section['accuracy']:.1f}", "macro-F1 %": f"{100 * section['macro_f1']:.1f}",
-            "AUC": f"{section['auc']:.3f}", "threshold": f"{section['threshold']:.3f}"}
+            "accuracy %": f"{100 * section['accuracy']:.1f}",
+            "macro-F1 %": f"{100 * section['macro_f1']:.1f}",
+            "AUC": f"{section['auc']:.3f}",
+            "threshold": f"{section['threshold']:.3f}",
+        }
     return pd.DataFrame(columns)
 
 
@@ -78,13 +90,20 @@ def thresholds(dev: pd.DataFrame) -> dict[str, float]:
     most one spoof in a hundred passes."""
     curve = ErrorCurve(*by_class(dev))
     point = int(np.flatnonzero(curve.false_alarm[curve.kept] <= 0.01)[0])
-    return {"equal_error": curve.eer()[1],
-            "min_dcf": curve.min_cost(0.0, MISS_WEIGHT, FALSE_ALARM_WEIGHT)[1],
-            "false_alarm_1_percent": curve.threshold(int(curve.kept[point]))}
+    return {
+        "equal_error": curve.eer()[1],
+        "min_dcf": curve.min_cost(0.0, MISS_WEIGHT, FALSE_ALARM_WEIGHT)[1],
+        "false_alarm_1_percent": curve.threshold(int(curve.kept[point])),
+    }
 
 
-def summarise_split(table: pd.DataFrame, chosen: dict[str, float] | None = None, rounds: int = ROUNDS,
-                    seed: int = 0, asv: AsvErrors | None = None) -> dict:
+def summarise_split(
+    table: pd.DataFrame,
+    chosen: dict[str, float] | None = None,
+    rounds: int = ROUNDS,
+    seed: int = 0,
+    asv: AsvErrors | None = None,
+) -> dict:
     """One split's figures; `chosen` are thresholds from elsewhere (dev)."""
     is_bonafide = (table["label"] == "bonafide").to_numpy()
     scores = table["score"].to_numpy(dtype=float)
@@ -100,8 +119,13 @@ def summarise_split(table: pd.DataFrame, chosen: dict[str, float] | None = None,
     points = dict(chosen) if chosen else thresholds(table)
     points["bayes"] = BAYES_THRESHOLD
     section["operating_points"] = {
-        name: {"threshold": value, "miss": float(np.mean(scores[is_bonafide] < value)),
-               "false_alarm": float(np.mean(scores[~is_bonafide] >= value))} for name, value in points.items()}
+        name: {
+            "threshold": value,
+            "miss": float(np.mean(scores[is_bonafide] < value)),
+            "false_alarm": float(np.mean(scores[~is_bonafide] >= value)),
+        }
+        for name, value in points.items()
+    }
 
     # One set of resamples serves the pooled rate, every attack and their mean.
     speakers = speaker_codes(table)
@@ -157,7 +181,9 @@ def attack_rows(table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {attack: np.flatnonzero(is_bonafide | (names == attack)) for attack in named}
 
 
-def per_attack(table: pd.DataFrame, rankings: dict[str, Ranking], draws: np.ndarray, right: np.ndarray) -> dict:
+def per_attack(
+    table: pd.DataFrame, rankings: dict[str, Ranking], draws: np.ndarray, right: np.ndarray
+) -> dict:
     """attack -> {eer, eer_interval, eer_official, accuracy (of its spoofs, at the chosen threshold), n}."""
     found = {}
     bonafide, _ = by_class(table)
@@ -168,9 +194,13 @@ def per_attack(table: pd.DataFrame, rankings: dict[str, Ranking], draws: np.ndar
         rows = spoof & (names == attack)
         curve = ErrorCurve(bonafide, scores[rows])
         rate = curve.eer()[0]
-        found[attack] = {"eer": rate, "eer_interval": eer_interval_of(rate, draws[:, column], ranking.fewest),
-                         "eer_official": curve.eer_official(), "accuracy": float(right[rows].mean()),
-                         "n": int(rows.sum())}
+        found[attack] = {
+            "eer": rate,
+            "eer_interval": eer_interval_of(rate, draws[:, column], ranking.fewest),
+            "eer_official": curve.eer_official(),
+            "accuracy": float(right[rows].mean()),
+            "n": int(rows.sum()),
+        }
     return found
 
 
@@ -184,13 +214,21 @@ def per_group(table: pd.DataFrame, column: str, threshold: float, fewest: int = 
         bonafide, spoof = by_class(rows)
         if min(bonafide.size, spoof.size) >= fewest:
             right = np.concatenate([bonafide >= threshold, spoof < threshold])
-            found[str(value)] = {"eer": ErrorCurve(bonafide, spoof).eer()[0], "accuracy": float(right.mean()),
-                                 "n_bonafide": int(bonafide.size), "n_spoof": int(spoof.size)}
+            found[str(value)] = {
+                "eer": ErrorCurve(bonafide, spoof).eer()[0],
+                "accuracy": float(right.mean()),
+                "n_bonafide": int(bonafide.size),
+                "n_spoof": int(spoof.size),
+            }
     return found
 
 
-def accuracy_interval(table: pd.DataFrame, threshold: float, rounds: int = ROUNDS, seed: int = 0) -> list[float]:
+def accuracy_interval(
+    table: pd.DataFrame, threshold: float, rounds: int = ROUNDS, seed: int = 0
+) -> list[float]:
     """Bootstrap interval of the accuracy at one threshold."""
     is_bonafide = (table["label"] == "bonafide").to_numpy()
     right = (table["score"].to_numpy(dtype=float) >= threshold) == is_bonafide
-    return interval_of(lambda w: float(w @ right) / float(w.sum()), is_bonafide, speaker_codes(table), rounds, seed)
+    return interval_of(
+        lambda w: float(w @ right) / float(w.sum()), is_bonafide, speaker_codes(table), rounds, seed
+    )

@@ -76,7 +76,17 @@ def yaml_of(overrides: Mapping[str, Any]) -> str:
 
 def command(source: Path, target: Path, overrides: Mapping[str, Any], cell_seconds: int) -> list[str]:
     """The papermill command line of one notebook."""
-    line = [sys.executable, "-m", "papermill", str(source), str(target), "-k", "python3", "--cwd", str(source.parent)]
+    line = [
+        sys.executable,
+        "-m",
+        "papermill",
+        str(source),
+        str(target),
+        "-k",
+        "python3",
+        "--cwd",
+        str(source.parent),
+    ]
     line += ["--log-output", "--no-progress-bar", "--start-timeout", str(START_SECONDS)]
     if cell_seconds:
         line += ["--execution-timeout", str(cell_seconds)]
@@ -86,7 +96,11 @@ def command(source: Path, target: Path, overrides: Mapping[str, Any], cell_secon
 
 
 def start(
-    source: Path, folder: Path, overrides: Mapping[str, Any], environ: Mapping[str, str], cell_seconds: int = 0
+    source: Path,
+    folder: Path,
+    overrides: Mapping[str, Any],
+    environ: Mapping[str, str],
+    cell_seconds: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Execute `source` into folder/notebook.ipynb, all that it prints into folder/papermill.log."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`python -m helpers run | status | prepare | notebooks`."""
+"""`python -m helpers run | status | prepare`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,40 @@ import sys
 import time
 from pathlib import Path
 
-from helpers.environment import PROJECT, where_am_i
-from helpers.execution import plan as plans
+from helpers.environment import where_am_i
 from helpers.execution.jobs import Job, Request, expand, parse_assignments
 
 # Parameters that may name a file or folder: what is there is taken from where the user stands, other words stay.
-PATHS = ("source", "beside_source", "weights", "front_end", "published", "recording", "recordings", "detector")
+PATHS = (
+    "source",
+    "beside_source",
+    "weights",
+    "front_end",
+    "published",
+    "recording",
+    "recordings",
+    "detector",
+)
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED, EXIT_PAUSED, EXIT_STOPPED = 0, 1, 2, 3, 130
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """The options that choose notebooks and parameters, the same for run, status, prepare and kaggle."""
-    parser.add_argument("--notebooks", default="", help="numbers and spans, as in 01-03,16; default: the core ones")
+    parser.add_argument(
+        "--notebooks", default="", help="numbers and spans, as in 01-03,16; default: the core ones"
+    )
     parser.add_argument("--models", default="", help="only these trainings, as in lcnn,aasist")
     parser.add_argument("--all", action="store_true", dest="everything", help="every notebook of the plan")
     parser.add_argument("--dataset", default="", help="a name in data_manifest.yaml")
     parser.add_argument("--profile", default="demo", help="demo | full | smoke")
     parser.add_argument("--seeds", default="", help="one training for each, as in 0,1,2")
     parser.add_argument(
-        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter of the notebooks"
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter of the notebooks",
     )
 
 
@@ -63,25 +78,38 @@ def run(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers run", description="Run notebooks headless.")
     add_choice(parser)
     parser.add_argument("--again", action="store_true", help="run what is finished once more")
-    parser.add_argument("--jobs", type=int, default=0, help="how many side by side; default: one a GPU or four cores")
     parser.add_argument(
-        "--timeout", type=float, default=DEFAULT_TIMEOUT_MINUTES, metavar="MINUTES", help="for one cell, 0 is none"
+        "--jobs", type=int, default=0, help="how many side by side; default: one a GPU or four cores"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=DEFAULT_TIMEOUT_MINUTES,
+        metavar="MINUTES",
+        help="for one cell, 0 is none",
     )
     arguments = parser.parse_args(argv)
     try:
         if arguments.jobs < 0 or arguments.timeout < 0:
             raise ValueError("--jobs and --timeout are not negative")
         if not math.isfinite(arguments.timeout):
-            raise ValueError(f"--timeout is a number of minutes, {arguments.timeout} is none: write 0 for no limit")
+            raise ValueError(
+                f"--timeout is a number of minutes, {arguments.timeout} is none: write 0 for no limit"
+            )
         jobs = expand(request_from(arguments))
     except ValueError as error:
         return refused(error)
     began = time.monotonic()
-    runner = Runner(jobs, machine.slots(arguments.jobs), arguments.timeout, lambda line: print(line, flush=True))
+    runner = Runner(
+        jobs, machine.slots(arguments.jobs), arguments.timeout, lambda line: print(line, flush=True)
+    )
     try:
         works = runner.run()
     except KeyboardInterrupt:
-        print(f"\nstopped. The same command{', without --again,' * arguments.again} goes on where this left off.", flush=True)
+        print(
+            f"\nstopped. The same command{', without --again,' * arguments.again} goes on where this left off.",
+            flush=True,
+        )
         return EXIT_STOPPED
     print("\n" + report.summary(works, time.monotonic() - began), flush=True)
     return report.exit_code(works)
@@ -118,7 +146,9 @@ def prepare(argv: list[str]) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        return refused(ValueError(f"--to names a folder, {folder} cannot be one ({error.strerror}): name another"))
+        return refused(
+            ValueError(f"--to names a folder, {folder} cannot be one ({error.strerror}): name another")
+        )
     for job in jobs:
         print(prepare_one(job, folder))
     return EXIT_OK
@@ -133,26 +163,3 @@ def prepare_one(job: Job, folder: Path) -> Path:
         job.source, target, job.overrides, prepare_only=True, kernel_name="python3", progress_bar=False
     )
     return target
-
-
-def notebooks(argv: list[str]) -> int:
-    """Compare the generated cells and tables with the plan, or rewrite them; check the form of all, solutions included."""
-    from helpers.execution.notebooks import check_form, regenerate
-    from helpers.execution.solutions import FOLDER, check_solution
-
-    parser = argparse.ArgumentParser(prog="python -m helpers notebooks")
-    parser.add_argument("--write", action="store_true", help="rewrite what differs")
-    arguments = parser.parse_args(argv)
-    changed = regenerate(PROJECT, arguments.write)
-    for name in changed:
-        print(f"{'rewritten' if arguments.write else 'differs from the plan'}: {name}")
-    complaints = []
-    for entry in plans.PLAN:
-        path = PROJECT / "notebooks" / f"{entry.stem}.ipynb"
-        if path.is_file():
-            complaints += [f"{path.name}: {complaint}" for complaint in check_form(path)]
-        answers = path.parent / FOLDER / path.name
-        if answers.is_file():
-            complaints += [f"{FOLDER}/{path.name}: {complaint}" for complaint in check_solution(answers)]
-    print("\n".join(complaints) if complaints else "the form of all notebooks is sound")
-    return EXIT_FAILED if complaints or (changed and not arguments.write) else EXIT_OK

@@ -36,7 +36,9 @@ def mount_drive(folder: Path = DRIVE) -> Path:
     try:
         from google.colab import drive
     except ImportError:
-        raise RuntimeError("there is no Google Drive to mount outside Colab: give the data's path as `source`") from None
+        raise RuntimeError(
+            "there is no Google Drive to mount outside Colab: give the data's path as `source`"
+        ) from None
     drive.mount(str(folder))
     return mine
 
@@ -68,7 +70,9 @@ def load_results(archive: Path, runs_dir: Path | None = None) -> list[str]:
     with zipfile.ZipFile(archive) as opened:
         for name in opened.namelist():
             if name.startswith(("/", "\\")) or ".." in Path(name).parts or not name.startswith("runs/"):
-                raise ValueError(f"{archive.name} holds {name}, which is no file of a run folder: not unpacked")
+                raise ValueError(
+                    f"{archive.name} holds {name}, which is no file of a run folder: not unpacked"
+                )
         opened.extractall(unpacked)
     taken = import_runs(unpacked / "runs", runs_dir)
     shutil.rmtree(unpacked, ignore_errors=True)

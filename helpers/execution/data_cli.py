@@ -14,11 +14,15 @@ def main(argv: list[str]) -> int:
     """List the manifest; with a name say where its data would come from, with --open count them."""
     from helpers.data import DataError, find_source, get_entry, read_manifest
 
-    parser = argparse.ArgumentParser(prog="python -m helpers data", description="The data sets, or one of them.")
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers data", description="The data sets, or one of them."
+    )
     parser.add_argument("name", nargs="?", default="", help="an entry of data_manifest.yaml")
     parser.add_argument("--source", default="", help="a folder or zip that wins over the entry's own")
     parser.add_argument("--manifest", type=Path, default=None, help="another manifest")
-    parser.add_argument("--open", action="store_true", help="stage the data and count them: expected and found")
+    parser.add_argument(
+        "--open", action="store_true", help="stage the data and count them: expected and found"
+    )
     arguments = parser.parse_args(argv)
     try:
         if not arguments.name:
@@ -34,7 +38,11 @@ def main(argv: list[str]) -> int:
             from helpers.data import open_dataset
 
             opened = open_dataset(
-                arguments.name, arguments.source, allow_mismatch=True, manifest=arguments.manifest, remember=False
+                arguments.name,
+                arguments.source,
+                allow_mismatch=True,
+                manifest=arguments.manifest,
+                remember=False,
             )
             print(opened.counts.to_string(index=False))
         else:

@@ -61,7 +61,9 @@ def _name_of(cells: list[dict[str, Any]], index: int) -> str:
     if not 0 <= index < len(cells):
         return ""
     number = sum(not ADDED_BY_PAPERMILL & set(tags_of(cell)) for cell in cells[: index + 1])
-    lines = [line for line in source_of(cells[index]).splitlines() if line.strip() and not line.startswith("#")]
+    lines = [
+        line for line in source_of(cells[index]).splitlines() if line.strip() and not line.startswith("#")
+    ]
     return f"cell {number} ({lines[0].strip()[:60]})" if lines else f"cell {number}"
 
 
@@ -95,7 +97,9 @@ def diagnose(folder: Path, return_code: int | None, since: int = 0, timed_out: f
         advice = f"give it more with --timeout MINUTES, or stop trainings in time with -p max_minutes; {see}"
         return Failure(f"a cell did not end {minutes}", cell, _own(log), advice)
     if "Errno 28" in value or "No space left on device" in log[-4000:]:
-        advice = "free some room, or put HELPERS_WORK and HELPERS_RUNS on a larger disk, and run again: it goes on"
+        advice = (
+            "free some room, or put HELPERS_WORK and HELPERS_RUNS on a larger disk, and run again: it goes on"
+        )
         return Failure("the disk is full", cell, [f"{name}: {value}"] if name else [], advice)
     if NO_KERNEL.search(log) and "Address already in use" in log:
         return Failure(PORT_TAKEN, advice="run again: it goes on")
@@ -106,13 +110,19 @@ def diagnose(folder: Path, return_code: int | None, since: int = 0, timed_out: f
         advice = "take a smaller -p batch_size or fewer -p train_clips, and run again: it goes on"
         return Failure("memory ran out", cell, [f"{name}: {value.splitlines()[0] if value else ''}"], advice)
     if name:
-        lines = [f"{name}: {line}" if place == 0 else line for place, line in enumerate(value.splitlines()[:6])]
+        lines = [
+            f"{name}: {line}" if place == 0 else line for place, line in enumerate(value.splitlines()[:6])
+        ]
         advice = f"open {folder / EXECUTED}, mend the cause and run again: what is finished is not repeated"
         return Failure("it raised", cell, lines or [name], advice)
     if return_code is not None and return_code < 0:
-        return Failure(f"papermill was killed by signal {-return_code}", cell, _own(log), "run again: it goes on")
+        return Failure(
+            f"papermill was killed by signal {-return_code}", cell, _own(log), "run again: it goes on"
+        )
     if return_code == 0:
-        advice = "its last cell must call run.finish(...); open_run must be given the notebook's own parameters"
+        advice = (
+            "its last cell must call run.finish(...); open_run must be given the notebook's own parameters"
+        )
         return Failure(f"it ended without metrics.json in {folder.name}", "", _own(log), advice)
     return Failure(f"papermill ended with code {return_code}", cell, _last_lines(log), see)
 

@@ -189,7 +189,9 @@ class Expansion:
         checked |= check_overrides(declared, own, notebook.stem)
         parameters = full_parameters(declared, checked)
         if not 0 <= parameters.get("seed", 0) < 2**32:
-            raise ParameterError(f"{notebook.stem}: seed lies between 0 and 4294967295, {parameters['seed']} does not")
+            raise ParameterError(
+                f"{notebook.stem}: seed lies between 0 and 4294967295, {parameters['seed']} does not"
+            )
         overrides = {name: value for name, value in checked.items() if value != declared[name].default}
         dataset, source = str(parameters.get("dataset", "")), str(parameters.get("source", ""))
         if (dataset, source) not in self.fingerprints:
@@ -208,7 +210,9 @@ class Expansion:
         for name, option in (("seed", "seeds"), ("dataset", "dataset")):
             own, given = str(request.parameters.get(name, "")), str(getattr(request, option))
             if own and given and own != given:
-                raise ParameterError(f"--{option} {given} and -p {name} {own} contradict each other: give one of them")
+                raise ParameterError(
+                    f"--{option} {given} and -p {name} {own} contradict each other: give one of them"
+                )
         pairs = selected_rows(request)
         if not pairs:
             raise ValueError("no notebook to run: python -m helpers status lists them")

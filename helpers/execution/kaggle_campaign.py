@@ -136,7 +136,9 @@ class Campaign:
             self.save()
             return
         slugs = [slug for stage in kernel.after for slug in self.records[stage]["parts"]]
-        if not any(job.notebook.reads_runs for job in kernel.jobs):  # a comparison never goes on from an earlier one
+        if not any(
+            job.notebook.reads_runs for job in kernel.jobs
+        ):  # a comparison never goes on from an earlier one
             slugs += record["parts"][:-1]
         sources = [f"{self.owner}/{slug}" for slug in slugs if self._left_runs(slug)]
         datasets = [self.project_reference, *self.datasets]
@@ -177,7 +179,11 @@ class Campaign:
             job.folder = adopt(job.folder, job.name, job.notebook.stem, job.parameters, since=0)
         unfinished = [job for job in kernel.jobs if not read_metrics(job.folder).get("complete")]
         # Paused, or cut off further on than before: what breaks at the same place is neither.
-        goes_on = [job for job in unfinished if read_metrics(job.folder) or epochs_done(job.folder) > before[job.name]]
+        goes_on = [
+            job
+            for job in unfinished
+            if read_metrics(job.folder) or epochs_done(job.folder) > before[job.name]
+        ]
         record["message"] = state.message or ", ".join(f"{job.label} is not complete" for job in unfinished)
         if unfinished and goes_on and taken and len(record["parts"]) < MAX_PARTS:
             # A session's end or max_minutes: another kernel takes up what this one saved.
@@ -186,7 +192,9 @@ class Campaign:
             self.say(f"{kernel.stage}: saved before its end, goes on as {record['parts'][-1]}")
         else:
             record["status"] = FAILED if unfinished else PULLED
-            self.say(f"{kernel.stage}: {state.status}, {len(taken)} run folders pulled  {record['message']}".rstrip())
+            self.say(
+                f"{kernel.stage}: {state.status}, {len(taken)} run folders pulled  {record['message']}".rstrip()
+            )
         self.save()
         return state
 
@@ -234,7 +242,16 @@ class Campaign:
             record = self.records[kernel.stage]
             there = self.service.kernel_state(self.reference(kernel)).status if record["status"] else "-"
             runs = ", ".join(job.label for job in kernel.jobs)
-            rows.append([kernel.stage, record["status"] or "to do", there, self.reference(kernel), runs, record["message"]])
+            rows.append(
+                [
+                    kernel.stage,
+                    record["status"] or "to do",
+                    there,
+                    self.reference(kernel),
+                    runs,
+                    record["message"],
+                ]
+            )
         return rows
 
 

@@ -23,14 +23,18 @@ UPLOAD = f"upload it as a data set, name that with --attach owner/name, and give
 
 def parser() -> argparse.ArgumentParser:
     """The options of all four actions."""
-    made = argparse.ArgumentParser(prog="python -m helpers kaggle", description="Run the notebooks as Kaggle kernels.")
+    made = argparse.ArgumentParser(
+        prog="python -m helpers kaggle", description="Run the notebooks as Kaggle kernels."
+    )
     made.add_argument("action", choices=["push", "status", "pull", "run"])
     add_choice(made)
     made.add_argument("--owner", default="", help="your Kaggle name; default: the token's")
     made.add_argument("--prefix", default="adf", help="how the names of data set and kernels begin")
     made.add_argument("--attach", default="", help="further data sets, as in owner/name,owner/name")
     made.add_argument("--cpu", action="store_true", help="no GPU for the trainings")
-    made.add_argument("--internet", action="store_true", help="switch the kernels' internet on; off by default")
+    made.add_argument(
+        "--internet", action="store_true", help="switch the kernels' internet on; off by default"
+    )
     made.add_argument("--session-minutes", type=int, default=690, help="end of a session, at most 720")
     made.add_argument("--poll", type=float, default=30, metavar="SECONDS", help="between two looks")
     return made
@@ -63,12 +67,16 @@ def attached_data(jobs: list[Job], extra: str, source: str = "") -> list[str]:
     found, travelling = [], read_manifest(MANIFEST).entries
     for name in dict.fromkeys(job.dataset for job in jobs if job.dataset):
         if name not in travelling:
-            raise ValueError(f"{name} stands in a manifest of your own, which stays here: write it into {MANIFEST.name}")
+            raise ValueError(
+                f"{name} stands in a manifest of your own, which stays here: write it into {MANIFEST.name}"
+            )
         entry = travelling[name]
         if entry.source == "kaggle":
             found.append(entry.slug)
         elif entry.source != "builtin" and not (source or entry.path).startswith(KAGGLE_INPUT):
-            raise ValueError(f"{name} is audio of your own, which Kaggle does not have: {UPLOAD} with -p source")
+            raise ValueError(
+                f"{name} is audio of your own, which Kaggle does not have: {UPLOAD} with -p source"
+            )
     return list(dict.fromkeys([*found, *(part.strip() for part in extra.split(",") if part.strip())]))
 
 
@@ -79,7 +87,9 @@ def build(arguments: argparse.Namespace) -> Campaign:
     if not 1 <= arguments.poll <= 3600:
         raise ValueError("--poll lies between 1 and 3600 seconds")
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", arguments.prefix):
-        raise ValueError(f"--prefix takes up to 40 small letters, digits and hyphens: {arguments.prefix!r} is not of them")
+        raise ValueError(
+            f"--prefix takes up to 40 small letters, digits and hyphens: {arguments.prefix!r} is not of them"
+        )
     request = request_from(arguments)
     jobs = expand(request)
     refuse_paths_from_home(request.parameters)
@@ -113,7 +123,9 @@ def main(argv: list[str]) -> int:
             return EXIT_OK
         alone = Lock(campaign.folder, "campaign")  # held as long as this name lives
         if not alone.take():
-            raise ValueError(f"another command works on the kernels named {arguments.prefix}-…: wait for it, or choose --prefix")
+            raise ValueError(
+                f"another command works on the kernels named {arguments.prefix}-…: wait for it, or choose --prefix"
+            )
         if arguments.action in ("push", "run"):
             campaign.try_again()
         if arguments.action == "run":

@@ -10,11 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from helpers.execution.cells import set_up_source, to_text
 from helpers.execution.jobs import Job
-from helpers.execution.notebooks import set_up_source, to_text
 from helpers.runs import digest
 
-TAKEN = ("helpers/**/*", "notebooks/*.ipynb", "requirements.txt", "data_manifest.yaml", "LICENSE", "wheels/*.whl")
+TAKEN = (
+    "helpers/**/*",
+    "notebooks/*.ipynb",
+    "requirements.txt",
+    "data_manifest.yaml",
+    "LICENSE",
+    "wheels/*.whl",
+)
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", "solutions"}
 ACCELERATOR = "NvidiaTeslaT4"  # two T4 cards
 CARDS = 2
@@ -33,7 +40,9 @@ class Kernel:
 
 def project_files(project: Path) -> list[Path]:
     """Relative paths of all that travels, in order: code, notebooks, the manifest, the starter corpus."""
-    found = {path.relative_to(project) for pattern in TAKEN for path in project.glob(pattern) if path.is_file()}
+    found = {
+        path.relative_to(project) for pattern in TAKEN for path in project.glob(pattern) if path.is_file()
+    }
     return sorted(path for path in found if not LEFT_OUT & set(path.parts) and path.suffix != ".pyc")
 
 
@@ -82,7 +91,9 @@ def arrange(jobs: list[Job], arguments: list[str], gpu: bool, session_minutes: i
                 own += ["-p", "max_minutes", str(max(5, session_minutes - 60))]
             kernels.append(Kernel(_stage_name(part), part, gpu, [k.stage for k in kernels[:1] if data], own))
     if reading:
-        kernels.append(Kernel("compare", reading, False, [k.stage for k in kernels], _choice(reading) + arguments))
+        kernels.append(
+            Kernel("compare", reading, False, [k.stage for k in kernels], _choice(reading) + arguments)
+        )
     return kernels
 
 
@@ -109,8 +120,13 @@ def slug_of(kernel: Kernel, prefix: str, code: str, part: int = 1) -> str:
 def driver(kernel: Kernel) -> dict[str, Any]:
     """The notebook that Kaggle executes: set-up, the runner with its arguments, what came of it."""
     made = [
-        ("markdown", "text", [], f"# {kernel.stage}\n\nRuns {', '.join(job.label for job in kernel.jobs)}, headless."),
-        ("code", "parameters", ["parameters"], 'timeout_minutes: float = 660.0  # for one cell'),
+        (
+            "markdown",
+            "text",
+            [],
+            f"# {kernel.stage}\n\nRuns {', '.join(job.label for job in kernel.jobs)}, headless.",
+        ),
+        ("code", "parameters", ["parameters"], "timeout_minutes: float = 660.0  # for one cell"),
         ("code", "set-up", ["set-up"], set_up_source()),
         (
             "code",

@@ -11,7 +11,14 @@ from typing import Any
 
 TOKEN_PAGE = "https://www.kaggle.com/settings"
 # Words in a refusal that mean "later", not "never".
-WAIT_WORDS = ("maximum batch gpu session", "quota", "too many requests", "rate limit", "try again", "concurrent")
+WAIT_WORDS = (
+    "maximum batch gpu session",
+    "quota",
+    "too many requests",
+    "rate limit",
+    "try again",
+    "concurrent",
+)
 ENDED = ("complete", "error", "cancel_acknowledged")
 RESULTS = r"^runs/[^.]"  # not the runner's own hidden folders
 
@@ -45,7 +52,9 @@ class Service:
                 self.client = KaggleApi()
                 self.client.authenticate()
         except ImportError as error:
-            raise KaggleError(f"the Kaggle client cannot be imported ({error}): pip install kaggle six") from None
+            raise KaggleError(
+                f"the Kaggle client cannot be imported ({error}): pip install kaggle six"
+            ) from None
         except SystemExit:
             raise KaggleError(
                 f"no valid Kaggle token here: make one at {TOKEN_PAGE} (section API) and save it as "
@@ -106,7 +115,9 @@ class Service:
 
     def pull(self, reference: str, folder: Path) -> list[Path]:
         """Download the run folders and the log of a kernel that has ended."""
-        files, _ = self._call(self.client.kernels_output, reference, str(folder), RESULTS, force=True, quiet=True)
+        files, _ = self._call(
+            self.client.kernels_output, reference, str(folder), RESULTS, force=True, quiet=True
+        )
         return [Path(file) for file in files]
 
     def _call(self, method: Any, *arguments: Any, **options: Any) -> Any:
@@ -123,7 +134,9 @@ class Service:
         except requests.exceptions.RequestException as error:
             raise KaggleBusy(f"no connection to Kaggle ({type(error).__name__})") from None
         except ValueError as error:
-            cause = getattr(error.__context__, "response", None)  # the client makes one sentence of 401 and 403
+            cause = getattr(
+                error.__context__, "response", None
+            )  # the client makes one sentence of 401 and 403
             if cause is not None:
                 raise _translated(cause.status_code, str(error)) from None
             raise KaggleError(f"the Kaggle client refuses: {error}") from None
@@ -139,7 +152,9 @@ def _translated(code: int, text: str) -> Exception:
     if code == 401:
         return KaggleError(f"Kaggle does not accept this token: make a new one at {TOKEN_PAGE}")
     if code in (403, 404):
-        return _NotThere(f"Kaggle answers {code}: not there, or its rules are not accepted by this account ({text})")
+        return _NotThere(
+            f"Kaggle answers {code}: not there, or its rules are not accepted by this account ({text})"
+        )
     return KaggleError(f"Kaggle answers {code}: {text}")
 
 

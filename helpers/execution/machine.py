@@ -43,7 +43,9 @@ def visible_gpus() -> list[str]:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [str(i) for i, line in enumerate(li for li in listing.stdout.splitlines() if li.startswith("GPU "))]
+    return [
+        str(i) for i, line in enumerate(li for li in listing.stdout.splitlines() if li.startswith("GPU "))
+    ]
 
 
 def slots(jobs: int = 0) -> list[Slot]:

@@ -13,7 +13,9 @@ from typing import Any
 
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 WORDS_FOR_BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-REMEMBERED = "_parameter_names"  # hidden in the notebook's own names, where papermill and Jupyter leave it alone
+REMEMBERED = (
+    "_parameter_names"  # hidden in the notebook's own names, where papermill and Jupyter leave it alone
+)
 
 
 class ParameterError(ValueError):
@@ -52,8 +54,12 @@ def inspect_source(source: str, where: str = "the parameters cell") -> dict[str,
     starts = [node.lineno for node in body]
     for node in body:
         at = f"{where}, line {node.lineno}"
-        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None):
-            raise ParameterError(f"{at}: write `name: type = value`, nothing else stands in a parameters cell")
+        if not (
+            isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None
+        ):
+            raise ParameterError(
+                f"{at}: write `name: type = value`, nothing else stands in a parameters cell"
+            )
         name, kind = node.target.id, ast.unparse(node.annotation)
         if kind not in TYPES:
             raise ParameterError(f"{at}: {name} is annotated {kind}, papermill reads only {', '.join(TYPES)}")
@@ -61,7 +67,9 @@ def inspect_source(source: str, where: str = "the parameters cell") -> dict[str,
             raise ParameterError(f"{at}: one parameter a line")
         line = lines[node.lineno - 1]
         if line.count("=") != 1:
-            raise ParameterError(f"{at}: a second `=` hides {name} from papermill: reword the comment or the value")
+            raise ParameterError(
+                f"{at}: a second `=` hides {name} from papermill: reword the comment or the value"
+            )
         try:
             value = ast.literal_eval(node.value)
         except ValueError as error:
@@ -82,7 +90,9 @@ def inspect_notebook(notebook: Path | str | Mapping[str, Any]) -> dict[str, Para
         where, content = "the notebook", notebook
     else:
         where, content = Path(notebook).name, json.loads(Path(notebook).read_text(encoding="utf-8"))
-    cells = [cell for cell in content["cells"] if "parameters" in tags_of(cell) and cell["cell_type"] == "code"]
+    cells = [
+        cell for cell in content["cells"] if "parameters" in tags_of(cell) and cell["cell_type"] == "code"
+    ]
     if len(cells) != 1:
         raise ParameterError(f"{where} has {len(cells)} cells tagged `parameters`, it needs one")
     return inspect_source(source_of(cells[0]), f"{where}, parameters cell")
@@ -124,7 +134,9 @@ def nearest(name: str, known: Any) -> str:
     return f": did you mean {close[0]}?" if close else f": there is {', '.join(known) or 'nothing'}"
 
 
-def check_overrides(declared: Mapping[str, Parameter], overrides: Mapping[str, Any], where: str) -> dict[str, Any]:
+def check_overrides(
+    declared: Mapping[str, Parameter], overrides: Mapping[str, Any], where: str
+) -> dict[str, Any]:
     """Overrides converted to the declared types; ParameterError for a name or a value that does not fit."""
     checked = {}
     for name, value in overrides.items():

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def aligned(rows: list[list[str]]) -> str:
     """Rows as columns of equal width, two spaces between them."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
+    )
 
 
 def summary(works: list[Work], seconds: float) -> str:

@@ -75,7 +75,9 @@ class Runner:
         self.digests: dict[str, str] = {}
         self.width = max((len(job.label) for job in self.jobs), default=0)
         project = str(self.jobs[0].project) if self.jobs else ""
-        self.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [project, self.environ.get("PYTHONPATH", "")]))
+        self.environ["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [project, self.environ.get("PYTHONPATH", "")])
+        )
         for name in ("HELPERS_WORK", "HELPERS_MANIFEST"):  # the children work in notebooks/
             if self.environ.get(name):
                 self.environ[name] = str(Path(self.environ[name]).expanduser().absolute())
@@ -151,7 +153,9 @@ class Runner:
             else:
                 self._start(work, state)
         except OSError as error:
-            work.failure = Failure(f"could not start: {error}", advice="free some room on the disk and run again")
+            work.failure = Failure(
+                f"could not start: {error}", advice="free some room on the disk and run again"
+            )
             self._end(work, FAILED)
         return True
 

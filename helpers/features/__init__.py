@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from helpers.features.axes import Axes, axis_labels
-    from helpers.features.bench import bench_cache
     from helpers.features.cache import Cache, cache_folder, open_cache
     from helpers.features.computation import compute, feature_shape, fit_length
     from helpers.features.deep_voice import one_second_means
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     **dict.fromkeys(["Axes", "axis_labels"], "axes"),
-    "bench_cache": "bench",
     **dict.fromkeys(["Cache", "cache_folder", "open_cache"], "cache"),
     **dict.fromkeys(["compute", "feature_shape", "fit_length"], "computation"),
     "one_second_means": "deep_voice",
@@ -46,7 +44,6 @@ __all__ = [
     "Cache",
     "FeatureSetting",
     "axis_labels",
-    "bench_cache",
     "build_cache",
     "cache_folder",
     "chroma_filters",

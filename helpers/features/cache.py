@@ -127,7 +127,9 @@ def cache_folder(
 
 def read_table(path: Path, words: Any) -> pd.DataFrame:
     """One of the cache's tables, `words` being texts. A path may hold bytes that are no UTF-8."""
-    return pd.read_csv(path, dtype=words, keep_default_na=False, na_values={}, encoding_errors="surrogateescape")
+    return pd.read_csv(
+        path, dtype=words, keep_default_na=False, na_values={}, encoding_errors="surrogateescape"
+    )
 
 
 def open_cache(folder: str | Path) -> Cache:

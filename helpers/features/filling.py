@@ -87,7 +87,9 @@ def build_cache(
                 for part in folder.glob("*.part"):  # of processes that were killed
                     part.unlink(missing_ok=True)
     cache = open_cache(folder)
-    cache.table["path"] = cache.table["utterance"].map(dict(zip(table["utterance"], table["path"], strict=True)))
+    cache.table["path"] = cache.table["utterance"].map(
+        dict(zip(table["utterance"], table["path"], strict=True))
+    )
     _check_rejected(cache.rejected, len(table), max_rejected, folder)
     return cache
 
@@ -160,7 +162,9 @@ def _fill(
     if records:
         print(f"{name:<20}{len(records)} of {len(bounds)} shards are there already")
     absent = sum(end - start for number, (start, end) in enumerate(bounds) if found[number] is None)
-    check_room(folder, absent * 2 * math.prod(feature_shape(setting)), f"the {name} cache")  # float16: 2 bytes
+    check_room(
+        folder, absent * 2 * math.prod(feature_shape(setting)), f"the {name} cache"
+    )  # float16: 2 bytes
     progress = Progress(name, len(bounds), sum(bounds[i][1] - bounds[i][0] for i in records), len(table))
     with _one_thread_each(), contextlib.closing(_parallel(workers)(tasks)) as results:
         for number, record in results:

@@ -40,7 +40,9 @@ class EncoderBlock(nn.Module):
             self.conv_downsample = nn.Conv2d(n_in, n_out, (1, 3), padding=(0, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.conv2(functional.selu(self.bn2(self.conv1(x)), inplace=True))  # a fifth less memory in training
+        out = self.conv2(
+            functional.selu(self.bn2(self.conv1(x)), inplace=True)
+        )  # a fifth less memory in training
         identity = self.conv_downsample(x) if hasattr(self, "conv_downsample") else x
         return functional.max_pool2d(out + identity, (1, 3))
 

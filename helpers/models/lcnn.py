@@ -60,7 +60,9 @@ class Lcnn(Detector):
         self.recurrent = nn.ModuleList()
         if pooling == "lstm":
             if size % 2:
-                raise ValueError(f"lcnn with pooling='lstm' splits {widths[-1]} maps x {rows // shrink} rows in two: make one of them even")
+                raise ValueError(
+                    f"lcnn with pooling='lstm' splits {widths[-1]} maps x {rows // shrink} rows in two: make one of them even"
+                )
             self.recurrent.extend(
                 nn.LSTM(size, size // 2, batch_first=True, bidirectional=True) for _ in range(2)
             )

@@ -40,7 +40,9 @@ class SelfSupervised(Detector):
         self.fine_tune = fine_tune
         config = self.front_end.config
         if not 0 <= n_layers <= config.num_hidden_layers:
-            raise ValueError(f"{front_end} has {config.num_hidden_layers} transformer layers, not {n_layers}; 0 keeps all")
+            raise ValueError(
+                f"{front_end} has {config.num_hidden_layers} transformer layers, not {n_layers}; 0 keeps all"
+            )
         if n_layers:
             config.num_hidden_layers = n_layers
             self.front_end.encoder.layers = self.front_end.encoder.layers[:n_layers]

@@ -41,7 +41,12 @@ class Small(Detector):
         for n_in, n_out in itertools.pairwise(widths):
             # Pooling and ReLU may change places: first the one that shrinks more.
             self.cam_layer = f"maps.{len(layers)}"
-            layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(), nn.BatchNorm2d(n_out)]
+            layers += [
+                nn.Conv2d(n_in, n_out, 3, padding=1),
+                nn.MaxPool2d(2),
+                nn.ReLU(),
+                nn.BatchNorm2d(n_out),
+            ]
         self.maps = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
         stepped = (rows + 2 * (kernel // 2) - kernel) // patch + 1

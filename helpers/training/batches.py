@@ -47,7 +47,9 @@ def split_rows(table: pd.DataFrame, settings: TrainSettings) -> dict[str, np.nda
         left = np.flatnonzero((attack == settings.leave_out) & (split != "eval"))
         if not len(left):
             known = sorted(set(attack[split != "eval"]) - {"-"})
-            raise ValueError(f"leave_out={settings.leave_out!r} is no attack of train or dev: {', '.join(known)}")
+            raise ValueError(
+                f"leave_out={settings.leave_out!r} is no attack of train or dev: {', '.join(known)}"
+            )
         bonafide = rows["dev"][table["label"].to_numpy()[rows["dev"]] == "bonafide"]
         rows["train"] = np.setdiff1d(rows["train"], left)
         rows["select"] = np.sort(np.concatenate([bonafide, left]))
@@ -95,9 +97,13 @@ class BatchReader:
         self.on_waves, self.on_features = split_names(settings.augment_wave), split_names(settings.augment)
         self.crop, self.seed, self.batch_size = settings.crop_frames, settings.seed, settings.batch_size
         if setting.kind == "wave" and (self.on_features or self.crop):
-            raise ValueError("augment and crop_frames change features, and this network reads the wave: say augment_wave")
+            raise ValueError(
+                "augment and crop_frames change features, and this network reads the wave: say augment_wave"
+            )
         if "gain" in self.on_features and setting.kind not in ("logmel", "logspec"):
-            raise ValueError(f"augment=gain adds to the logarithm of power, which {setting.kind} is not: take it out of augment")
+            raise ValueError(
+                f"augment=gain adds to the logarithm of power, which {setting.kind} is not: take it out of augment"
+            )
         self.from_waves = cache.setting.kind == "wave" and setting.kind != "wave"
 
     def waves(self, rows: np.ndarray) -> torch.Tensor:
@@ -132,9 +138,14 @@ class BatchReader:
     ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         """(rows, batch) one after the other, the next being read while the network works on this one."""
         with ThreadPoolExecutor(1) as ahead:
-            waiting = [ahead.submit(self.training_batch, rows, epoch, first_step + i) for i, rows in enumerate(batches[:2])]
+            waiting = [
+                ahead.submit(self.training_batch, rows, epoch, first_step + i)
+                for i, rows in enumerate(batches[:2])
+            ]
             for i, rows in enumerate(batches):
                 batch = waiting.pop(0).result()
                 if i + 2 < len(batches):
-                    waiting.append(ahead.submit(self.training_batch, batches[i + 2], epoch, first_step + i + 2))
+                    waiting.append(
+                        ahead.submit(self.training_batch, batches[i + 2], epoch, first_step + i + 2)
+                    )
                 yield rows, batch

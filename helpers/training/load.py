@@ -28,7 +28,9 @@ def load_model(run: Run) -> tuple[Any, FeatureSetting]:
     settings = check_settings(run.parameters)
     name = run.metrics.get("features", settings.features)
     if name not in FEATURES:
-        raise ValueError(f"{run.name} was trained on {name!r}, which is not computed from audio: choose another run")
+        raise ValueError(
+            f"{run.name} was trained on {name!r}, which is not computed from audio: choose another run"
+        )
     setting = FEATURES[name]
     if is_classical(settings.model):
         return _load_classical(run, settings, setting), setting
@@ -42,7 +44,9 @@ def load_model(run: Run) -> tuple[Any, FeatureSetting]:
         model.load_state_dict(state)
     except (RuntimeError, SafetensorError) as error:
         why = str(error).splitlines()[0]
-        raise ValueError(f"the weights of {run.name} do not fit {settings.model} ({why}): run it again") from None
+        raise ValueError(
+            f"the weights of {run.name} do not fit {settings.model} ({why}): run it again"
+        ) from None
     # Convolutions on a CPU are up to five times faster so (LCNN), none is slower; scores agree to rounding.
     return model.to(memory_format=torch.channels_last).eval(), setting  # type: ignore[call-overload]
 
@@ -75,5 +79,7 @@ def _load_classical(run: Run, settings: TrainSettings, setting: FeatureSetting) 
     if not path.is_file():
         raise ValueError(f"{run.name} holds no {path.name}: run {run.notebook} again")
     shape = input_shape(setting)
-    model = build_model(settings.model, shape if settings.model == "lfcc_gmm" else shape[:1], **_options(settings))
+    model = build_model(
+        settings.model, shape if settings.model == "lfcc_gmm" else shape[:1], **_options(settings)
+    )
     return model.load(path)

@@ -60,7 +60,8 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
     if training.best_weights is not None:
         model.load_state_dict(training.best_weights)
     scores = pd.concat(
-        [score(model, reader, rows[name], device) for name in ("dev", "eval") if len(rows[name])], ignore_index=True
+        [score(model, reader, rows[name], device) for name in ("dev", "eval") if len(rows[name])],
+        ignore_index=True,
     )
     if parallel.is_first():
         run.write_scores(scores)
@@ -86,7 +87,9 @@ def score(model: nn.Module, reader: BatchReader, rows: np.ndarray, device: torch
     """Score table of these rows of the cache: one score an utterance, higher is more likely bona fide."""
     model.eval()
     own = parallel.share(rows)
-    size = min(64, reader.batch_size)  # what fits in training fits here: a raw-wave network takes hundreds of MB a clip
+    size = min(
+        64, reader.batch_size
+    )  # what fits in training fits here: a raw-wave network takes hundreds of MB a clip
     parts = [own[i : i + size] for i in range(0, len(own), size)]
     values = [model(reader.features(part).to(device)).float().cpu().numpy() for part in parts]
     table = reader.cache.table.iloc[own][["utterance", "attack", "label", "split", "speaker"]]
@@ -144,9 +147,15 @@ class Training:
         while not self.complete:
             spent = time.monotonic() - started
             due = spent + spent / max(1, self.epoch - first)  # when the next epoch would end
-            late = bool(self.settings.max_minutes) and self.epoch > first and due > 60 * self.settings.max_minutes
+            late = (
+                bool(self.settings.max_minutes)
+                and self.epoch > first
+                and due > 60 * self.settings.max_minutes
+            )
             if parallel.first_says(late):
-                print(f"stopped after {spent / 60:.1f} min (max_minutes={self.settings.max_minutes:g}): saved, goes on next time")
+                print(
+                    f"stopped after {spent / 60:.1f} min (max_minutes={self.settings.max_minutes:g}): saved, goes on next time"
+                )
                 return
             begin = time.monotonic()
             train_loss = self.train_epoch()
@@ -204,7 +213,9 @@ class Training:
             losses.append(loss.detach())
         mean = parallel.mean(torch.stack(losses).mean())
         if not math.isfinite(mean):
-            raise FloatingPointError(f"the training loss is {mean} in epoch {self.epoch + 1}: lower lr (now {self.settings.lr:g})")
+            raise FloatingPointError(
+                f"the training loss is {mean} in epoch {self.epoch + 1}: lower lr (now {self.settings.lr:g})"
+            )
         return mean
 
     def judge(self, model: nn.Module) -> float:
@@ -229,7 +240,10 @@ class Training:
         """history.csv, best.safetensors where this epoch is the best, and last.pt, each by rename; last.pt closes the epoch."""
         self.run.write_history(self.history)
         if self.best_epoch == self.epoch and self.best_weights is not None:
-            _by_rename(self.run.path("best.safetensors"), lambda path: save_file(_contiguous(self.best_weights), path))
+            _by_rename(
+                self.run.path("best.safetensors"),
+                lambda path: save_file(_contiguous(self.best_weights), path),
+            )
         state: dict[str, Any] = {
             "epoch": self.epoch,
             "seconds": self.seconds,
@@ -256,7 +270,11 @@ class Training:
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"])
         self.epoch, self.seconds = state["epoch"], state["seconds"]
-        self.best_eer, self.best_epoch, self.history = state["best_eer"], state["best_epoch"], state["history"]
+        self.best_eer, self.best_epoch, self.history = (
+            state["best_eer"],
+            state["best_epoch"],
+            state["history"],
+        )
         best = self.run.path("best.safetensors")
         if best.is_file():
             self.best_weights = load_file(best)

@@ -34,7 +34,9 @@ class TwoCosinesHead(nn.Module):
         self.directions = nn.Parameter(torch.randn(2, in_features) / in_features**0.5)
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
-        cosines = F.normalize(embedding, dim=1) @ F.normalize(self.directions, dim=1).T  # (batch, 2): spoof, bona fide
+        cosines = (
+            F.normalize(embedding, dim=1) @ F.normalize(self.directions, dim=1).T
+        )  # (batch, 2): spoof, bona fide
         return SCALE * (cosines[:, 1:] - cosines[:, :1])
 
 

@@ -56,7 +56,9 @@ def read_picture(path: Path, side: int) -> np.ndarray:
     return np.asarray(square, dtype=np.float32).transpose(2, 0, 1) / 255.0
 
 
-def open_pictures(data: Dataset, features: str, side: int, test_share: float = 0.25, seed: int = 0) -> Pictures:
+def open_pictures(
+    data: Dataset, features: str, side: int, test_share: float = 0.25, seed: int = 0
+) -> Pictures:
     """The data set's image files, divided at random into train and eval; or its speech as pictures, in its own splits."""
     if data.entry.layout == "faces":
         return Pictures(divide(data.table, test_share, seed), side)
@@ -71,7 +73,9 @@ def divide(table: pd.DataFrame, test_share: float, seed: int) -> pd.DataFrame:
     either part empty."""
     if not 0 < test_share < 1:
         raise ValueError(f"test_share is {test_share}, must lie between 0 and 1")
-    train, _ = train_test_split(np.arange(len(table)), test_size=test_share, random_state=seed, stratify=table["label"])
+    train, _ = train_test_split(
+        np.arange(len(table)), test_size=test_share, random_state=seed, stratify=table["label"]
+    )
     split = np.full(len(table), "eval", dtype=object)
     split[train] = "train"
     return table.assign(split=split)
@@ -111,7 +115,9 @@ def score_rows(
 ) -> pd.DataFrame:
     """Score table of dev and eval. Without a dev part the training pictures stand in, each scored out of fold."""
     if "eval" not in rows:
-        raise ValueError("these data have no eval split, so nothing can be said of clips that were not trained on")
+        raise ValueError(
+            "these data have no eval split, so nothing can be said of clips that were not trained on"
+        )
     parts = []
     for split in ("dev", "eval"):
         if split in rows:

@@ -50,11 +50,17 @@ def _model_info(model: Any, cache: Cache, settings: TrainSettings) -> dict[str, 
     shape = tuple(cache.shape)
     if isinstance(model, torch.nn.Module):
         device = next(model.parameters()).device
-        info = {"parameters": count_parameters(model), "ms_per_clip": milliseconds_per_clip(model.cpu(), shape)}
+        info = {
+            "parameters": count_parameters(model),
+            "ms_per_clip": milliseconds_per_clip(model.cpu(), shape),
+        }
         model.to(device)
     else:
         shape = tuple(model.shape)
-        info = {"parameters": int(model.count_parameters()), "ms_per_clip": milliseconds_per_clip(model, shape)}
+        info = {
+            "parameters": int(model.count_parameters()),
+            "ms_per_clip": milliseconds_per_clip(model, shape),
+        }
     return {**info, "ms_per_clip": round(info["ms_per_clip"], 3), "input_shape": list(shape)}
 
 

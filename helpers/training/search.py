@@ -22,13 +22,23 @@ def result_block(model: ClassicalDetector, vectors: np.ndarray, labels: np.ndarr
     """accuracy, precision, recall, F1 (0..1, of the class called 1, bona fide) at score 0, and the confusion matrix
     [[spoof refused, spoof passed], [bona fide refused, bona fide passed]]."""
     said = (model.score(vectors) > 0).astype(int)
-    precision, recall, f1, _ = precision_recall_fscore_support(labels, said, average="binary", zero_division=0)
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        labels, said, average="binary", zero_division=0
+    )
     matrix = confusion_matrix(labels, said, labels=[0, 1])
     accuracy = float(np.mean(said == labels))
-    return {"accuracy": accuracy, "precision": precision, "recall": recall, "f1": f1, "confusion": matrix.tolist()}
+    return {
+        "accuracy": accuracy,
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "confusion": matrix.tolist(),
+    }
 
 
-def blocks_table(models: dict[str, ClassicalDetector], parts: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+def blocks_table(
+    models: dict[str, ClassicalDetector], parts: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> pd.DataFrame:
     """One row for each model and part (train, test): its four measures, as the image report prints them."""
     rows = []
     for name, model in models.items():
@@ -38,7 +48,9 @@ def blocks_table(models: dict[str, ClassicalDetector], parts: dict[str, tuple[np
     return pd.DataFrame(rows).set_index(["svc", "on"])
 
 
-def out_of_fold_scores(model: ClassicalDetector, vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:
+def out_of_fold_scores(
+    model: ClassicalDetector, vectors: np.ndarray, labels: np.ndarray, seed: int = 0
+) -> np.ndarray:
     """(n,) margin of each training clip by the same classifier fitted without its fold: an honest stand-in for dev."""
     estimator = clone(getattr(model.pipeline, "best_estimator_", model.pipeline))
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)

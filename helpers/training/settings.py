@@ -52,7 +52,9 @@ class TrainSettings(BaseModel):
     @property
     def options(self) -> dict[str, Any]:
         """Parameters of the notebook that belong to its model."""
-        return {name: value for name, value in (self.model_extra or {}).items() if name not in NO_MODEL_OPTION}
+        return {
+            name: value for name, value in (self.model_extra or {}).items() if name not in NO_MODEL_OPTION
+        }
 
 
 def split_names(joined: str) -> list[str]:

@@ -33,11 +33,21 @@ def open_vectors(data: Dataset, features: str = "deep_voice_26") -> tuple[Cache,
         return cache, cache.read(np.arange(len(cache))).astype(np.float32)
     missing = [name for name in COLUMNS if name not in data.table]
     if missing:
-        raise ValueError(f"{data.name} has no column {missing[0]!r}: its 26 features should be named {', '.join(COLUMNS)}")
+        raise ValueError(
+            f"{data.name} has no column {missing[0]!r}: its 26 features should be named {', '.join(COLUMNS)}"
+        )
     values = data.table[list(COLUMNS)].to_numpy(dtype=np.float32)
     table = data.table.drop(columns=list(COLUMNS)).reset_index(drop=True)
     rejected = pd.DataFrame(columns=["utterance", "reason"])
-    cache = Cache(Path(data.name), FEATURES["deep_voice_26"], table, rejected, values.shape[1:], [values], np.zeros(1, int))
+    cache = Cache(
+        Path(data.name),
+        FEATURES["deep_voice_26"],
+        table,
+        rejected,
+        values.shape[1:],
+        [values],
+        np.zeros(1, int),
+    )
     return cache, values
 
 
@@ -75,7 +85,13 @@ def schemes_of(table: pd.DataFrame) -> list[str]:
 
 
 def out_of_fold(
-    model: str, vectors: np.ndarray, table: pd.DataFrame, scheme: str, folds: int = 5, seed: int = 0, **options: Any
+    model: str,
+    vectors: np.ndarray,
+    table: pd.DataFrame,
+    scheme: str,
+    folds: int = 5,
+    seed: int = 0,
+    **options: Any,
 ) -> pd.DataFrame:
     """Score of each row by a model fitted on the other folds: utterance, attack, label, split ("eval"), score,
     speaker. In `speaker` stands the row's group, which is what an interval should resample."""
@@ -90,12 +106,18 @@ def out_of_fold(
         # Groups are few and uneven: some draws leave a fold's training without a class.
         parts = None
         for draw in range(20):
-            drawn = list(StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed + draw).split(vectors, labels, groups))
+            drawn = list(
+                StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed + draw).split(
+                    vectors, labels, groups
+                )
+            )
             if all(len(np.unique(labels[train])) == 2 for train, _ in drawn):
                 parts = drawn
                 break
         if parts is None:
-            raise ValueError(f"no division by {scheme} leaves both classes in every training part: fewer folds")
+            raise ValueError(
+                f"no division by {scheme} leaves both classes in every training part: fewer folds"
+            )
     scores = np.empty(len(table))
     for train, test in parts:
         fitted = build_model(model, vectors.shape[1:], **options)

@@ -11,7 +11,9 @@ from helpers.execution.exercises.answers import AS_PERCENT, is_percent_of, not_y
 def check_alarm(answer: float) -> bool:
     """91: probability of a spoof after an alarm, at 1 % spoofs, 90 % of them found and 5 % false alarms."""
     if math.isclose(answer, 0.009 / 0.0585, abs_tol=5e-3):
-        return right("Of 10,000 calls, 90 spoofs and 495 honest calls set it off: 90 of 585. Five alarms in six are false.")
+        return right(
+            "Of 10,000 calls, 90 spoofs and 495 honest calls set it off: 90 of 585. Five alarms in six are false."
+        )
     if is_percent_of(answer, 0.009 / 0.0585):
         return not_yet(AS_PERCENT)
     if math.isclose(answer, 0.495 / 0.585, abs_tol=5e-3):

@@ -17,7 +17,9 @@ def check_ann_parameters(answer: float) -> bool:
         return right("13 million numbers, 12.3 million of them in the first layer, for a few thousand clips.")
     if answer == weights:
         return not_yet("The weights are right. Add one bias for each neuron: 1024 + 512 + 256 + 1.")
-    return not_yet("Multiply each pair of neighbouring sizes, add the products, then one bias for each neuron.")
+    return not_yet(
+        "Multiply each pair of neighbouring sizes, add the products, then one bias for each neuron."
+    )
 
 
 @takes_number()
@@ -52,7 +54,9 @@ def check_lstm_steps(answer: float) -> bool:
     if answer in (5, 5.875):
         return not_yet("188 / 32 is 5.875, and padding keeps the last, incomplete step: round up.")
     if answer == 188:
-        return not_yet("Those are the frames of the feature; the network halves time five times before the LSTM.")
+        return not_yet(
+            "Those are the frames of the feature; the network halves time five times before the LSTM."
+        )
     return not_yet("Divide 188 by 2 five times, rounding up each time.")
 
 
@@ -73,21 +77,27 @@ def check_macro_f1(answer: float) -> bool:
     """15: 50 of 100 bona fide clips and 855 of 900 spoofs recognised."""
     bonafide, spoof = 2 * 50 / (2 * 50 + 50 + 45), 2 * 855 / (2 * 855 + 50 + 45)
     if math.isclose(answer, (bonafide + spoof) / 2, abs_tol=2e-3):
-        return right("0.73, where the accuracy is 0.905: half of the recordings are lost and accuracy hardly notices.")
+        return right(
+            "0.73, where the accuracy is 0.905: half of the recordings are lost and accuracy hardly notices."
+        )
     if is_percent_of(answer, (bonafide + spoof) / 2):
         return not_yet(AS_PERCENT)
     if math.isclose(answer, 0.905, abs_tol=2e-3):
         return not_yet("That is the accuracy, (50 + 855) / 1,000.")
     if math.isclose(answer, spoof, abs_tol=2e-3) or math.isclose(answer, bonafide, abs_tol=2e-3):
         return not_yet("That is the F1 of one class. Macro-F1 is the mean of both.")
-    return not_yet("F1 of a class is 2·hits / (2·hits + missed + wrongly given). Take the mean of the two classes.")
+    return not_yet(
+        "F1 of a class is 2·hits / (2·hits + missed + wrongly given). Take the mean of the two classes."
+    )
 
 
 @takes_number()
 def check_class_weight(answer: float) -> bool:
     """16: weight of a bona fide clip among 2,580 and 22,800 spoofs, mean weight 1."""
     if math.isclose(answer, 25_380 / (2 * 2_580), rel_tol=5e-3):
-        return right("4.92, and a spoof weighs 0.557: both classes add up to the same, and the mean weight is 1.")
+        return right(
+            "4.92, and a spoof weighs 0.557: both classes add up to the same, and the mean weight is 1."
+        )
     if math.isclose(answer, 22_800 / 2_580, rel_tol=5e-3):
         return not_yet("That is the ratio of the weights. Scale both so that the mean over all clips is 1.")
     if math.isclose(answer, 25_380 / (2 * 22_800), rel_tol=5e-3):
@@ -101,7 +111,9 @@ def check_flattened_size(answer: float) -> bool:
     if answer == 128 * 4 * 12:
         return right("And the next layer, 6,144 by 512, holds nine of ten parameters of this network.")
     if answer == 128 * 4 * 11:
-        return not_yet("188 → 94 → 47 → 23 would drop the last frame: `same` padding keeps it, 47 becomes 24.")
+        return not_yet(
+            "188 → 94 → 47 → 23 would drop the last frame: `same` padding keeps it, 47 becomes 24."
+        )
     if answer == 4 * 12:
         return not_yet("That is one map; there are 128.")
     return not_yet("Halve 64 and 188 four times, rounding up, then multiply by the 128 maps.")

@@ -12,10 +12,14 @@ def check_layout(answer: str) -> bool:
     if not isinstance(answer, str):
         return not_yet("Give the name of a layout, in quotation marks.")
     if answer == "real_fake_folders":
-        return right("Labels come from the folders' names; splits too where there are training, validation, testing.")
+        return right(
+            "Labels come from the folders' names; splits too where there are training, validation, testing."
+        )
     if answer == "asvspoof":
         return not_yet("That layout reads labels from protocol files; a folder of yours has none.")
-    return not_yet(f"{answer!r} is not how labels are told here: look at the column `layout` of the table above.")
+    return not_yet(
+        f"{answer!r} is not how labels are told here: look at the column `layout` of the table above."
+    )
 
 
 @takes_number("Give a number of seconds.")
@@ -32,7 +36,9 @@ def check_staging_seconds(answer: float) -> bool:
 def check_n_frames(answer: float) -> bool:
     """03: frames of 48,000 samples, hop 256, centred."""
     if answer == 188:
-        return right("48,000 / 256 = 187.5, rounded down, and one more since the first frame is centred on sample 0.")
+        return right(
+            "48,000 / 256 = 187.5, rounded down, and one more since the first frame is centred on sample 0."
+        )
     if answer == 187:
         return not_yet("Almost: with padding on both sides there is a frame at sample 0 as well.")
     return not_yet("Count the hops of 256 that fit into 48,000 samples, then think of the frame at sample 0.")

@@ -1,4 +1,4 @@
-"""python -m helpers.data.starter fetch | build | audit"""
+"""python -m tools.starter fetch | build | audit"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _list(text: str) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0, or 2 with a sentence on what to do."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.data.starter", description="The starter corpus.")
+    parser = argparse.ArgumentParser(prog="python -m tools.starter", description="The starter corpus.")
     commands = parser.add_subparsers(dest="command", required=True)
     fetch = commands.add_parser("fetch", help="download and unpack the Debian packages with the recordings")
     fetch.add_argument("--out", type=Path, required=True, help="folder for packages and results")
@@ -26,7 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("--attacks", type=_list, default=None, help="comma-separated ids, as A01,A14")
     build.add_argument("--workers", type=int, default=2, help="processes")
     audit = commands.add_parser("audit", help="what shortcuts alone tell: EER of a regression and a forest")
-    audit.add_argument("zip", type=Path, nargs="?", default=Path(__file__).with_name("starter.zip"))
+    audit.add_argument(
+        "zip",
+        type=Path,
+        nargs="?",
+        default=Path(__file__).resolve().parents[2] / "helpers" / "data" / "starter.zip",
+    )
     options = parser.parse_args(arguments)
     try:
         if options.command == "fetch":

@@ -31,7 +31,9 @@ class _OneBatch:
     def __init__(self, reader: BatchReader, device: torch.device) -> None:
         self.reader, self.device = reader, device
 
-    def training_batches(self, batches: list[np.ndarray], epoch: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+    def training_batches(
+        self, batches: list[np.ndarray], epoch: int
+    ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         batch = self.reader.training_batch(batches[0], epoch, 0).to(self.device)
         yield from ((batches[0], batch) for _ in batches)
 
@@ -75,7 +77,10 @@ def bench_training(settings: TrainSettings, cache: Cache, seconds: float = 10.0)
 
 def as_markdown(found: pd.DataFrame) -> str:
     """The rows of `bench_training`, for the README."""
-    lines = ["| network | features | batch | steps/s | busy % | LA, one epoch | ms/clip, one core |", "|---|---|--:|--:|--:|--:|--:|"]
+    lines = [
+        "| network | features | batch | steps/s | busy % | LA, one epoch | ms/clip, one core |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
     for row in found.sort_values("la_epoch_minutes").to_dict("records"):
         lines.append(
             f"| {row['model']} | {row['features']} | {row['batch']} | {row['steps_per_second']:.2f} | {100 * row['busy']:.0f} "
@@ -85,4 +90,10 @@ def as_markdown(found: pd.DataFrame) -> str:
 
 
 def _duration(minutes: float) -> str:
-    return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.0f} min" if minutes >= 2 else f"{60 * minutes:.0f} s"
+    return (
+        f"{minutes / 60:.1f} h"
+        if minutes >= 90
+        else f"{minutes:.0f} min"
+        if minutes >= 2
+        else f"{60 * minutes:.0f} s"
+    )

@@ -1,4 +1,4 @@
-"""`python -m helpers bench training`: every network of the plan, as its notebook trains it, timed on this machine."""
+"""`python -m tools bench training`: every network of the plan, as its notebook trains it, timed on this machine."""
 
 from __future__ import annotations
 
@@ -34,25 +34,30 @@ def plan_settings(models: Sequence[str] = ()) -> list[TrainSettings]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`python -m helpers bench training [--models lcnn,small] [--seconds 10]`: a Markdown table."""
+    """`python -m tools bench training [--models lcnn,small] [--seconds 10]`: a Markdown table."""
     import pandas as pd
     import torch
 
     from helpers.data import open_dataset
     from helpers.features import FEATURES, build_cache
-    from helpers.training.bench import as_markdown, bench_training
+    from tools.bench_training import as_markdown, bench_training
 
-    parser = argparse.ArgumentParser(prog="helpers bench training", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools bench training", description=__doc__)
     parser.add_argument("--dataset", default="starter", help="a name in data_manifest.yaml")
     parser.add_argument("--source", default="", help="a folder or zip that holds it")
-    parser.add_argument("--models", default="", help="names joined by commas; default: every network of the plan")
+    parser.add_argument(
+        "--models", default="", help="names joined by commas; default: every network of the plan"
+    )
     parser.add_argument("--seconds", type=float, default=10.0, help="for each network")
     arguments = parser.parse_args(list(argv))
     chosen = plan_settings([name for name in arguments.models.split(",") if name])
     if not chosen:
         parser.error(f"no notebook trains a network called {arguments.models!r}")
     table = open_dataset(arguments.dataset, arguments.source).table
-    rows = [bench_training(settings, build_cache(table, FEATURES[settings.features]), arguments.seconds) for settings in chosen]
+    rows = [
+        bench_training(settings, build_cache(table, FEATURES[settings.features]), arguments.seconds)
+        for settings in chosen
+    ]
     device = pick_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cpu_threads()} CPU threads"
     print(f"\n{name}, torch {torch.__version__}\n")

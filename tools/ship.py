@@ -54,7 +54,9 @@ def ship(detector: Detector, folder: Path = SHIPPED) -> Path:
 def _without_machine(metrics: dict[str, Any]) -> dict[str, Any]:
     """What travels: results and versions, not where they were made."""
     kept = json.loads(json.dumps(metrics))
-    kept["environment"] = {name: kept["environment"][name] for name in KEPT_ENVIRONMENT if name in kept.get("environment", {})}
+    kept["environment"] = {
+        name: kept["environment"][name] for name in KEPT_ENVIRONMENT if name in kept.get("environment", {})
+    }
     return kept
 
 
@@ -63,7 +65,9 @@ def model_card(detector: Detector) -> str:
     metrics, operating, settings = detector.metrics, detector.operating, detector.run.parameters
     counts = metrics.get("data", {}).get("counts", {})
     parameters = metrics.get("model_info", {}).get("parameters", 0)
-    options = ", ".join(f"{name}={value}" for name, value in settings.items() if name not in ("dataset", "model", "features"))
+    options = ", ".join(
+        f"{name}={value}" for name, value in settings.items() if name not in ("dataset", "model", "features")
+    )
     lines = [
         f"# {metrics['model']} on {metrics['features']}, trained on {metrics['dataset']}",
         "",

@@ -119,7 +119,7 @@ Apache-2.0    https://www.apache.org/licenses/LICENSE-2.0
 MIT           https://opensource.org/license/mit
 GPL-2.0       at the end of this file. The recordings in the form their projects distribute them are in the
               Debian source packages of the same names; the program that made the other files from them is in
-              the folder helpers/data/starter of the project this corpus came with.
+              the folder tools/starter of the project this corpus came with.
 LicenseRef-festvox-ru  the terms of the package festvox-ru, below.
 
 The packages' own statements follow.

@@ -1,4 +1,5 @@
 """The README's results table: written from run folders, and checked against them."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -26,7 +27,11 @@ def one_a_variant(runs: Sequence[Run], dataset: str) -> tuple[pd.DataFrame, pd.D
 
 def _over_seeds(group: Sequence[Run]) -> str:
     rates = over_seeds([100 * run.metrics["metrics"]["eval"]["eer"] for run in group])
-    return f"{rates['mean']:.1f} ({rates['low']:.1f}–{rates['high']:.1f}) of {rates['n']}" if rates["n"] > 1 else "–"
+    return (
+        f"{rates['mean']:.1f} ({rates['low']:.1f}–{rates['high']:.1f}) of {rates['n']}"
+        if rates["n"] > 1
+        else "–"
+    )
 
 
 def readme_table(runs: Sequence[Run], dataset: str | None = None) -> str:
@@ -35,9 +40,16 @@ def readme_table(runs: Sequence[Run], dataset: str | None = None) -> str:
     for name in [dataset] if dataset else datasets_of(runs):
         comparison, shown = one_a_variant(runs, name)
         head = f"### {name}\n\n{comparison['n_bonafide'].max():,} bona fide and {comparison['n_spoof'].max():,} spoofs in eval."
-        lines = ["| " + " | ".join(shown.columns) + " |",
-                 "|" + "|".join("---" if c in ("model", "features", "notes") else "--:" for c in shown.columns) + "|"]
-        lines += ["| " + " | ".join(str(v).replace("|", "\\|") for v in row) + " |" for row in shown.itertuples(index=False)]
+        lines = [
+            "| " + " | ".join(shown.columns) + " |",
+            "|"
+            + "|".join("---" if c in ("model", "features", "notes") else "--:" for c in shown.columns)
+            + "|",
+        ]
+        lines += [
+            "| " + " | ".join(str(v).replace("|", "\\|") for v in row) + " |"
+            for row in shown.itertuples(index=False)
+        ]
         foot = "In brackets: 95 % interval. Accuracy and macro-F1 at the threshold chosen on dev."
         if "over seeds" in shown:
             foot += " Over seeds: mean, lowest and highest EER; the rest of the row is the first seed's."

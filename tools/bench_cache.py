@@ -146,10 +146,10 @@ def _librosa_means(second: np.ndarray, rate: int) -> np.ndarray:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`python -m helpers bench cache [--dataset starter] [--features logmel] [--clips 512]`."""
+    """`python -m tools bench cache [--dataset starter] [--features logmel] [--clips 512]`."""
     from helpers.data import open_dataset
 
-    parser = argparse.ArgumentParser(prog="helpers bench cache", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools bench cache", description=__doc__)
     parser.add_argument("--dataset", default="starter", help="a name in data_manifest.yaml")
     parser.add_argument("--source", default="", help="a folder or zip that holds it")
     parser.add_argument("--features", default="logmel", help="a name in FEATURES")

@@ -59,11 +59,15 @@ def bench_staging(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`python -m helpers bench staging`."""
-    parser = argparse.ArgumentParser(prog="python -m helpers bench staging", description=__doc__)
+    """`python -m tools bench staging`."""
+    parser = argparse.ArgumentParser(prog="python -m tools bench staging", description=__doc__)
     parser.add_argument("--files", type=int, default=300, help="how many small files")
-    parser.add_argument("--file-bytes", type=int, default=60_000, help="bytes of each (a FLAC of 3 s has about 60,000)")
-    parser.add_argument("--latency-ms", type=float, default=60.0, help="what the mount takes to open one file")
+    parser.add_argument(
+        "--file-bytes", type=int, default=60_000, help="bytes of each (a FLAC of 3 s has about 60,000)"
+    )
+    parser.add_argument(
+        "--latency-ms", type=float, default=60.0, help="what the mount takes to open one file"
+    )
     parser.add_argument("--megabytes-per-second", type=float, default=60.0, help="what it gives once open")
     given = parser.parse_args(argv)
     bench_staging(given.files, given.file_bytes, given.latency_ms, given.megabytes_per_second)

@@ -134,8 +134,7 @@ def recordings(speaker: Speaker, packages: Path) -> list[Path]:
         folder = packages / package
         if not folder.is_dir():
             raise FileNotFoundError(
-                f"{folder} is missing: run `python -m helpers.data.starter fetch "
-                f"--out {packages.parent}` first"
+                f"{folder} is missing: run `python -m tools.starter fetch --out {packages.parent}` first"
             )
         regex = re.compile(pattern)
         paths = (path for path in folder.rglob("*") if path.is_file())

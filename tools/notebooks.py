@@ -8,38 +8,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-from helpers.execution import lessons, solutions
 from helpers.execution import plan as plans
+from helpers.execution.cells import set_up_source, to_text
 from helpers.execution.parameters import ParameterError, inspect_notebook, source_of, tags_of
 from helpers.execution.plan import Notebook
+from tools import lessons, solutions
 
 BEGIN, END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
 TEACHING = "<!-- teaching:begin -->", "<!-- teaching:end -->"
 MAX_LINES = 25
 MAGIC = re.compile(r"^\s*[%!]", re.MULTILINE)
-
-SET_UP = """\
-# Set-up, the same in every notebook: find the project, add what Kaggle or Colab lacks, read the parameters.
-import subprocess
-import sys
-from pathlib import Path
-
-depths = ("*", "*/*", "*/*/*", "*/*/*/*")  # of what is attached on Kaggle: the helpers, by either form of mount
-attached = [found.parent for depth in depths for found in Path("/kaggle/input").glob(f"{depth}/helpers")]
-fetched = Path("/content" if Path("/content").is_dir() else "/kaggle/temp") / "{name}"
-places = [place for place in (Path.cwd(), *Path.cwd().parents, *attached) if (place / "helpers").is_dir()]
-project = (places or [fetched])[0]
-if not project.is_dir():  # a notebook on its own, with internet: fetch the rest
-    subprocess.run(["git", "clone", "--depth=1", "https://github.com/{repository}", project], check=True)
-sys.path.insert(0, str(project))
-from helpers.execution.setup import get_ready, read_parameters  # noqa: E402
-get_ready(project)
-parameters = read_parameters(globals())"""
-
-
-def set_up_source() -> str:
-    """The set-up cell, byte for byte the same in every notebook."""
-    return SET_UP.replace("{repository}", plans.REPOSITORY).replace("{name}", plans.REPOSITORY.split("/")[1])
 
 
 def minutes(value: float) -> str:
@@ -67,7 +45,9 @@ def header_source(notebook: Notebook, plan: tuple[Notebook, ...] | None = None) 
     needs = ", ".join(f"[{stem}]({stem}.ipynb)" for stem in notebook.needs) or "nothing"
     if notebook.reads_runs:
         needs += " and at least one trained detector"
-    cost = f"{minutes(notebook.minutes_cpu)} on two cores, {minutes(notebook.minutes_gpu)} on a T4 (estimated)"
+    cost = (
+        f"{minutes(notebook.minutes_cpu)} on two cores, {minutes(notebook.minutes_gpu)} on a T4 (estimated)"
+    )
     terms = lessons.links(notebook.stem)
     return "\n".join(
         [
@@ -94,7 +74,9 @@ def table_of_notebooks(plan: tuple[Notebook, ...] | None = None) -> str:
         star = " ★" if entry.core else ""
         cost = f"{minutes(entry.minutes_cpu)} | {minutes(entry.minutes_gpu)}"
         lines.append(f"| {link}{star} | {entry.makes} | {cost} | {entry.device} |")
-    return "\n".join([*lines, "", "★ part of a plain `make run`; the others run with `python -m helpers run --all`."])
+    return "\n".join(
+        [*lines, "", "★ part of a plain `make run`; the others run with `python -m helpers run --all`."]
+    )
 
 
 def read_notebook(path: Path) -> dict[str, Any]:
@@ -105,11 +87,6 @@ def read_notebook(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path.name} is not a notebook ({error})") from error
 
 
-def to_text(notebook: dict[str, Any]) -> str:
-    """A notebook as nbformat writes it: one space of indent, sorted keys, a final newline."""
-    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
 def _shared_cell(kind: str, tag: str, source: str) -> dict[str, Any]:
     cell: dict[str, Any] = {"cell_type": kind, "id": tag, "metadata": {"tags": [tag]}}
     cell["source"] = source.splitlines(keepends=True)
@@ -118,7 +95,9 @@ def _shared_cell(kind: str, tag: str, source: str) -> dict[str, Any]:
     return cell
 
 
-def generated(notebook: dict[str, Any], entry: Notebook, plan: tuple[Notebook, ...] | None = None) -> dict[str, Any]:
+def generated(
+    notebook: dict[str, Any], entry: Notebook, plan: tuple[Notebook, ...] | None = None
+) -> dict[str, Any]:
     """A copy with header and set-up cell as the plan has them; both are added where they are missing."""
     return with_shared(notebook, header_source(entry, plan))
 
@@ -167,7 +146,9 @@ def regenerate(project: Path, write: bool = False, plan: tuple[Notebook, ...] | 
     return changed
 
 
-def check_form(notebook: Path | dict[str, Any], stem: str = "", plan: tuple[Notebook, ...] | None = None) -> list[str]:
+def check_form(
+    notebook: Path | dict[str, Any], stem: str = "", plan: tuple[Notebook, ...] | None = None
+) -> list[str]:
     """Every way in which a notebook departs from the agreed form, as sentences; [] for a sound one."""
     plan = plans.PLAN if plan is None else plan
     if isinstance(notebook, Path):
@@ -240,7 +221,9 @@ def _check_order(cells: list[dict[str, Any]]) -> list[str]:
             for line in source_of(cell).lower().splitlines():
                 if line.startswith("#"):
                     headings.setdefault(line.lstrip("# "), index)
-    closing = [next((i for text, i in headings.items() if word in text), -1) for word in ("take away", "exercises")]
+    closing = [
+        next((i for text, i in headings.items() if word in text), -1) for word in ("take away", "exercises")
+    ]
     if -1 in closing:
         complaints.append("it does not end with a heading `What to take away` and one `Exercises`")
     elif closing[0] > closing[1]:
@@ -255,4 +238,4 @@ def _check_generated(notebook: dict[str, Any], stem: str, plan: tuple[Notebook, 
         return [str(error.args[0])]
     if generated(notebook, entry, plan) == notebook:
         return []
-    return ["header or set-up cell differ from the plan: python -m helpers notebooks --write"]
+    return ["header or set-up cell differ from the plan: python -m tools notebooks --write"]

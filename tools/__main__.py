@@ -1,0 +1,99 @@
+"""`python -m tools COMMAND ...`: what maintainers run. No notebook and no command of `helpers` needs it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from helpers.environment import PROJECT, where_am_i
+
+BENCHES = {"cache": "tools.bench_cache", "staging": "tools.bench_staging", "training": "tools.bench_plan"}
+
+
+def notebooks(argv: list[str]) -> int:
+    """Compare the generated cells and tables with the plan, or rewrite them; check the form of all, solutions included."""
+    from helpers.execution.plan import PLAN
+    from tools.notebooks import check_form, regenerate
+    from tools.solutions import FOLDER, check_solution
+
+    parser = argparse.ArgumentParser(prog="python -m tools notebooks", description=notebooks.__doc__)
+    parser.add_argument("--write", action="store_true", help="rewrite what differs")
+    arguments = parser.parse_args(argv)
+    changed = regenerate(PROJECT, arguments.write)
+    for name in changed:
+        print(f"{'rewritten' if arguments.write else 'differs from the plan'}: {name}")
+    complaints = []
+    for entry in PLAN:
+        path = PROJECT / "notebooks" / f"{entry.stem}.ipynb"
+        if path.is_file():
+            complaints += [f"{path.name}: {complaint}" for complaint in check_form(path)]
+        answers = path.parent / FOLDER / path.name
+        if answers.is_file():
+            complaints += [f"{FOLDER}/{path.name}: {complaint}" for complaint in check_solution(answers)]
+    print("\n".join(complaints) if complaints else "the form of all notebooks is right")
+    return 1 if complaints or (changed and not arguments.write) else 0
+
+
+def readme(argv: list[str]) -> int:
+    """Write the results table of the README from finished runs."""
+    from helpers.runs import load_runs
+    from tools.readme import update_readme
+
+    parser = argparse.ArgumentParser(prog="python -m tools readme", description=readme.__doc__)
+    parser.add_argument("--runs", type=Path, default=where_am_i().folders.runs, help="folder of run folders")
+    parser.add_argument("--dataset", help="only this data set")
+    parser.add_argument("--file", type=Path, default=PROJECT / "README.md")
+    asked = parser.parse_args(argv)
+    changed = update_readme(asked.file, load_runs(asked.runs, asked.dataset), asked.dataset)
+    print(f"{asked.file} {'has a new results table' if changed else 'already agrees with the runs'}")
+    return 0
+
+
+def ship(argv: list[str]) -> int:
+    """Make a run the detector that ships with the project."""
+    from helpers.demo import load_detector
+    from tools.ship import ship as write_shipped
+
+    parser = argparse.ArgumentParser(prog="python -m tools ship", description=ship.__doc__)
+    parser.add_argument("run", help="a run folder, or the name of a run or its beginning")
+    folder = write_shipped(load_detector(parser.parse_args(argv).run))
+    print(f"{folder}, {sum(path.stat().st_size for path in folder.iterdir()) / 1e6:.2f} MB")
+    return 0
+
+
+def bench(argv: list[str]) -> int:
+    """Measured speed: bench cache | staging | training."""
+    if not argv or argv[0] not in BENCHES:
+        raise ValueError(f"python -m tools bench {' | '.join(BENCHES)}")
+    return int(importlib.import_module(BENCHES[argv[0]]).main(argv[1:]) or 0)
+
+
+def starter(argv: list[str]) -> int:
+    """Build the starter corpus: starter fetch | build | audit."""
+    from tools.starter.__main__ import main
+
+    return main(argv)
+
+
+COMMANDS = {command.__name__: command for command in (notebooks, readme, ship, bench, starter)}
+
+
+def main(argv: list[str]) -> int:
+    """Exit status of the command; 2 and a sentence for what it refuses."""
+    if not argv or argv[0] not in COMMANDS:
+        lines = [
+            f"  {name:<10} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()
+        ]
+        print("\n".join(["python -m tools COMMAND ...", *lines]), file=sys.stderr)
+        return 2
+    try:
+        return COMMANDS[argv[0]](argv[1:])
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
