@@ -9,9 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 from test_evaluation_compare import made_measures, make_runs, utterances, write_run
 
-from helpers.evaluation import audit, cli, compare, plots, report
+from helpers import figures
+from helpers.evaluation import audit, cli, compare, report
 from helpers.evaluation.calibration import calibrate, reliability
-from helpers.evaluation.plot_models import frontier_of
+from helpers.figures.models import frontier_of
 from helpers.runs import load_runs
 from tools import readme as readme_writer
 from tools.__main__ import main as tools_main
@@ -104,26 +105,26 @@ def all_figures(runs):
     picture = np.random.default_rng(0).normal(size=(64, 188))
     wave = np.sin(np.arange(48000) / 30)
     return {
-        "det": plots.det_curves(tables),
-        "roc": plots.roc_curves(tables),
-        "histogram": plots.score_histogram(next(iter(tables.values())), {"dev": 0.1}),
-        "confusions": plots.confusions(sections),
-        "bars": plots.eer_bars(table),
-        "attacks": plots.attack_bars(sections),
-        "map": plots.attack_map(compare.attack_table(runs)),
-        "summary": plots.summary_bars(table),
-        "cost": plots.eer_against(table),
-        "size": plots.eer_against(table, "parameters"),
-        "dev": plots.dev_against_eval(table),
-        "training": plots.training_curves(scored[0].read_history()),
-        "reliability": plots.reliability_diagram({"after": reliability(after[after["split"] == "eval"])}),
-        "shortcuts": plots.shortcut_bars({"loudness": 0.4}, {"lcnn": 0.2}),
-        "crossed": plots.cross_data_map(compare.cross_data_matrix(runs)),
-        "features": plots.plot_features(picture, setting),
-        "wave": plots.plot_features(wave, {"sample_rate": 16000}),
-        "over": plots.wave_over_features(wave, picture, setting),
-        "pair": plots.side_by_side(picture, picture, setting),
-        "heat": plots.heat_over_features(picture, np.ones((64, 188)), setting),
+        "det": figures.det_curves(tables),
+        "roc": figures.roc_curves(tables),
+        "histogram": figures.score_histogram(next(iter(tables.values())), {"dev": 0.1}),
+        "confusions": figures.confusions(sections),
+        "bars": figures.eer_bars(table),
+        "attacks": figures.attack_bars(sections),
+        "map": figures.attack_map(compare.attack_table(runs)),
+        "summary": figures.summary_bars(table),
+        "cost": figures.eer_against(table),
+        "size": figures.eer_against(table, "parameters"),
+        "dev": figures.dev_against_eval(table),
+        "training": figures.training_curves(scored[0].read_history()),
+        "reliability": figures.reliability_diagram({"after": reliability(after[after["split"] == "eval"])}),
+        "shortcuts": figures.shortcut_bars({"loudness": 0.4}, {"lcnn": 0.2}),
+        "crossed": figures.cross_data_map(compare.cross_data_matrix(runs)),
+        "features": figures.plot_features(picture, setting),
+        "wave": figures.plot_features(wave, {"sample_rate": 16000}),
+        "over": figures.wave_over_features(wave, picture, setting),
+        "pair": figures.side_by_side(picture, picture, setting),
+        "heat": figures.heat_over_features(picture, np.ones((64, 188)), setting),
     }
 
 
@@ -141,14 +142,14 @@ def test_every_figure_has_named_axes_and_letters_to_be_read_from_afar(runs):
 
 
 def test_every_figure_says_in_words_what_it_shows(runs):
-    figures = all_figures(runs)
-    for name, figure in figures.items():
+    drawn = all_figures(runs)
+    for name, figure in drawn.items():
         assert len(figure.alt) > 30 and figure.alt.endswith("."), name
         assert re.search(r"\d", figure.alt) or name in ("wave", "features"), name
         assert not re.search(r"\de[+-]\d", figure.alt), name
-    assert len({figure.alt for figure in figures.values()}) == len(figures)
+    assert len({figure.alt for figure in drawn.values()}) == len(drawn)
     table = compare.comparison_table(runs)
-    assert all(f"{row.label} {100 * row.eer:.1f} %" in figures["bars"].alt for row in table.itertuples())
+    assert all(f"{row.label} {100 * row.eer:.1f} %" in drawn["bars"].alt for row in table.itertuples())
 
 
 def test_report_gives_every_picture_its_own_alt_text(html):
@@ -159,7 +160,7 @@ def test_report_gives_every_picture_its_own_alt_text(html):
 def test_jupyter_and_the_saved_file_carry_the_alt_text(tmp_path):
     """Through IPython's own formatter, as a notebook's cell hands it over; drawn by hand, a figure tells its axes."""
     formatters = pytest.importorskip("IPython.core.formatters")
-    figure, ax = plots.canvas()
+    figure, ax = figures.canvas()
     ax.bar(["a", "b"], [1, 3])
     ax.set(title='Two "bars"', xlabel="name", ylabel="height (m)")
     data, metadata = formatters.DisplayFormatter().format(figure)
@@ -184,10 +185,10 @@ def test_figures_draw_the_rates_they_are_given():
         }
     )
     heights = sorted(
-        bar.get_height() for bar in plots.summary_bars(table).axes[0].patches if bar.get_height()
+        bar.get_height() for bar in figures.summary_bars(table).axes[0].patches if bar.get_height()
     )
     assert heights == pytest.approx([0.6, 0.7, 0.8, 0.9])
-    points = plots.eer_bars(table).axes[0].lines[0].get_xdata()
+    points = figures.eer_bars(table).axes[0].lines[0].get_xdata()
     assert list(points) == [0.1, 0.3]
 
 
@@ -209,11 +210,11 @@ def test_many_models_leave_the_axes_room_beside_their_names():
         {"label": ["bonafide", "spoof"] * 20, "score": np.random.default_rng(0).normal(size=40)}
     )
     drawn = {
-        "cost": plots.eer_against(table),
-        "dev": plots.dev_against_eval(table),
-        "summary": plots.summary_bars(table),
-        "det": plots.det_curves(dict.fromkeys(names, scores)),
-        "map": plots.attack_map(pd.DataFrame(0.3, index=["A07", "A08", "mean", "pooled"], columns=names)),
+        "cost": figures.eer_against(table),
+        "dev": figures.dev_against_eval(table),
+        "summary": figures.summary_bars(table),
+        "det": figures.det_curves(dict.fromkeys(names, scores)),
+        "map": figures.attack_map(pd.DataFrame(0.3, index=["A07", "A08", "mean", "pooled"], columns=names)),
     }
     for name, figure in drawn.items():
         figure.canvas.draw()
@@ -238,7 +239,7 @@ def test_cost_figure_names_the_frontier_and_marks_the_undertrained():
         }
     ).assign(eer_low=0.1, eer_high=0.3)
     assert list(table["label"][frontier_of(table, "ms_per_clip")]) == ["A", "C"]
-    ax = plots.eer_against(table).axes[0]
+    ax = figures.eer_against(table).axes[0]
     assert {text.get_text() for text in ax.texts} == set("ABCD")
     assert {text.get_text() for text in ax.get_legend().get_texts()} == {
         "on the frontier",
@@ -246,12 +247,12 @@ def test_cost_figure_names_the_frontier_and_marks_the_undertrained():
         "beaten in both by another, undertrained",
     }
     many = pd.concat([table, *[table[1:2].assign(label=f"E{n}") for n in range(9)]], ignore_index=True)
-    assert {text.get_text() for text in plots.eer_against(many).axes[0].texts} == {"A", "C"}
+    assert {text.get_text() for text in figures.eer_against(many).axes[0].texts} == {"A", "C"}
 
 
 def test_axis_of_linear_bands_is_linear_and_not_called_mel():
     setting = {"kind": "logmel", "filters": "linear", "sample_rate": 16000, "hop_length": 160}
-    ax = plots.plot_features(np.random.default_rng(0).normal(size=(128, 400)), setting).axes[0]
+    ax = figures.plot_features(np.random.default_rng(0).normal(size=(128, 400)), setting).axes[0]
     assert "mel" not in ax.get_ylabel() + ax.get_title()
     labels = {t.get_text(): y for t, y in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)}
     assert labels["4,000"] == pytest.approx(63.5) and labels["2,000"] == pytest.approx(31.25)
@@ -259,7 +260,7 @@ def test_axis_of_linear_bands_is_linear_and_not_called_mel():
 
 def test_mel_axis_puts_hertz_where_the_bands_are():
     setting = {"kind": "logmel", "sample_rate": 16000, "hop_length": 256}
-    ax = plots.plot_features(np.random.default_rng(0).normal(size=(64, 188)), setting).axes[0]
+    ax = figures.plot_features(np.random.default_rng(0).normal(size=(64, 188)), setting).axes[0]
     labels = {t.get_text(): y for t, y in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)}
     librosa = pytest.importorskip("librosa")
     centres = librosa.mel_frequencies(66, fmin=0, fmax=8000, htk=True)[1:-1]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from helpers.demo.verdict import BONAFIDE, SPOOF, Operating, Window
-from helpers.evaluation.palette import FEATURE_MAP, PALETTE
+from helpers.figures.palette import FEATURE_MAP, PALETTE
 
 BLUE, ORANGE = PALETTE["bonafide"], PALETTE["spoof"]
 GREY = "#8a8f98"

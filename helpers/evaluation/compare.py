@@ -11,8 +11,8 @@ import pandas as pd
 
 from helpers.evaluation.intervals import ROUNDS, over_seeds, paired_difference
 from helpers.evaluation.scores import check_scores, eval_rows
-from helpers.evaluation.summary import asvspoof_names, by_class, rows_of
-from helpers.metrics import eer
+from helpers.evaluation.summary import asvspoof_names
+from helpers.metrics import by_class, eer, rows_of
 from helpers.runs import Run, read_run
 
 NOT_A_VARIANT = {"seed", "device", "workers", "max_minutes", "notebook"}

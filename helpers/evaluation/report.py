@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers import figures
 from helpers.evaluation import audit as shortcuts
-from helpers.evaluation import plots
 from helpers.evaluation.calibration import calibrate, reliability
 from helpers.evaluation.compare import (
     attack_table,
@@ -27,8 +27,7 @@ from helpers.evaluation.compare import (
     seed_table,
 )
 from helpers.evaluation.report_page import card, page, paragraph, picture, table
-from helpers.evaluation.summary import rows_of
-from helpers.metrics import PolarityError
+from helpers.metrics import PolarityError, rows_of
 from helpers.runs import Run, write_text
 
 MOST_CURVES, MOST_CONFUSIONS, MOST_HISTORIES = 8, 9, 4
@@ -190,8 +189,8 @@ def models(runs: Sequence[Run], comparison: pd.DataFrame, chosen: Run) -> str:
         text += " * min t-DCF (2019) with the ASV error rates of ASVspoof 2019 LA eval, not measured on this data."
     parts += [
         paragraph(text, faint=True),
-        picture(plots.eer_bars(comparison), "Equal error rate of each model with its 95 % interval."),
-        picture(plots.summary_bars(comparison), "Accuracy and macro-F1 at the threshold chosen on dev."),
+        picture(figures.eer_bars(comparison), "Equal error rate of each model with its 95 % interval."),
+        picture(figures.summary_bars(comparison), "Accuracy and macro-F1 at the threshold chosen on dev."),
     ]
     against = differences(runs, chosen)
     if len(against):
@@ -217,15 +216,15 @@ def models(runs: Sequence[Run], comparison: pd.DataFrame, chosen: Run) -> str:
     if comparison["dev_eer"].notna().any():
         parts.append(
             picture(
-                plots.dev_against_eval(comparison),
+                figures.dev_against_eval(comparison),
                 "Dev holds attacks that training has seen, eval holds new ones: a model far above the "
                 "diagonal has learnt the attacks, not the difference.",
             )
         )
     tables = {row.label: run_scores(runs, row.run) for row in rows_of(comparison.head(MOST_CURVES))}
     parts += [
-        picture(plots.det_curves(tables), "Every trade of misses against false alarms."),
-        picture(plots.roc_curves(tables), "The same trade on plain axes, with the area under the curve."),
+        picture(figures.det_curves(tables), "Every trade of misses against false alarms."),
+        picture(figures.roc_curves(tables), "The same trade on plain axes, with the area under the curve."),
     ]
     return "\n".join(parts)
 
@@ -242,10 +241,10 @@ def attacks(runs: Sequence[Run], chosen: Run) -> str:
     parts = [
         "<h2>Attack by attack</h2>",
         picture(
-            plots.attack_map(attack_table(runs)),
+            figures.attack_map(attack_table(runs)),
             "EER of each attack against all bona fide speech; dark is bad.",
         ),
-        picture(plots.attack_bars({label: section}), f"{label}: every attack with its 95 % interval."),
+        picture(figures.attack_bars({label: section}), f"{label}: every attack with its 95 % interval."),
     ]
     speakers = section.get("per_speaker", {})
     if speakers:
@@ -270,7 +269,7 @@ def thresholds(runs: Sequence[Run], chosen: Run) -> str:
     parts = [
         "<h2>What a user would get</h2>",
         picture(
-            plots.score_histogram(scores_on_eval(chosen), named, f"{label} on eval"),
+            figures.score_histogram(scores_on_eval(chosen), named, f"{label} on eval"),
             "Scores of eval, each class adding up to 100 %.",
         ),
     ]
@@ -300,7 +299,7 @@ def thresholds(runs: Sequence[Run], chosen: Run) -> str:
     sections = {labels_of(runs)[run.name]: run.metrics["metrics"]["eval"] for run in shown}
     some = f" {len(shown)} of {len(runs)} models, by their EER." if len(shown) < len(runs) else ""
     parts.append(
-        picture(plots.confusions(sections), f"Confusion on eval at the threshold chosen on dev.{some}")
+        picture(figures.confusions(sections), f"Confusion on eval at the threshold chosen on dev.{some}")
     )
     return "\n".join(parts)
 
@@ -326,7 +325,7 @@ def calibrated(runs: Sequence[Run], chosen: Run) -> str:
                 f"calibration on dev, {section['min_cllr']:.3f} at best; 1 says nothing, above 1 misleads."
             ),
             picture(
-                plots.reliability_diagram({name: reliability(t) for name, t in here.items()}),
+                figures.reliability_diagram({name: reliability(t) for name, t in here.items()}),
                 f"{labels_of(runs)[chosen.name]}: claimed probability against the share found.",
             ),
         ]
@@ -355,7 +354,7 @@ def audited(chosen: Run, runs: Sequence[Run], found: dict | None) -> str:
         paragraph(found["sentence"]),
         paragraph(shortcuts.verdict(found, label, section)),
         picture(
-            plots.shortcut_bars(alone, {label: section["eer"]}),
+            figures.shortcut_bars(alone, {label: section["eer"]}),
             "What loudness, silence, bandwidth and length give away without listening.",
         ),
     ]
@@ -364,7 +363,7 @@ def audited(chosen: Run, runs: Sequence[Run], found: dict | None) -> str:
 
 def costs(comparison: pd.DataFrame) -> str:
     parts = [
-        picture(plots.eer_against(comparison, column), caption)
+        picture(figures.eer_against(comparison, column), caption)
         for column, caption in (
             ("ms_per_clip", "EER against time to score one clip."),
             ("parameters", "EER against size."),
@@ -382,7 +381,7 @@ def training(runs: Sequence[Run]) -> str:
             label = labels_of(runs)[run.name]
             parts.append(
                 picture(
-                    plots.training_curves(history, label), f"{label}: training loss and dev EER by epoch."
+                    figures.training_curves(history, label), f"{label}: training loss and dev EER by epoch."
                 )
             )
     return "\n".join(["<h2>Training</h2>", *parts]) if parts else ""
@@ -406,7 +405,7 @@ def crossed(runs: Sequence[Run]) -> str:
     if (found["trained_on"] == found["tested_on"]).all():
         return ""
     return "<h2>Train on one, test on another</h2>" + picture(
-        plots.cross_data_map(cross_data_matrix(runs)), "EER where training and test data differ."
+        figures.cross_data_map(cross_data_matrix(runs)), "EER where training and test data differ."
     )
 
 

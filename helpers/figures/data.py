@@ -10,8 +10,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.evaluation.described import describe, listed, spoken
-from helpers.evaluation.palette import CLASS_NAMES, FEATURE_MAP, MODEL_COLOURS, PALETTE, canvas, canvases
+from helpers.figures.described import describe, listed, spoken
+from helpers.figures.palette import CLASS_NAMES, FEATURE_MAP, MODEL_COLOURS, PALETTE, canvas, canvases
 
 UNITS = {
     "bandwidth_hz": "bandwidth (Hz)",

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.evaluation.described import describe, of_axes
-from helpers.evaluation.palette import CLASS_NAMES, FEATURE_MAP, PALETTE, canvas, canvases
+from helpers.figures.described import describe, of_axes
+from helpers.figures.palette import CLASS_NAMES, FEATURE_MAP, PALETTE, canvas, canvases
 
 KINDS = {
     "logmel": ("mel band centre (Hz)", "log-mel"),

@@ -1,23 +1,14 @@
 """Every figure of the suite by one import. Each takes data, returns the Figure, and most accept `ax`."""
 
-from helpers.evaluation.palette import (
-    CLASS_NAMES,
-    FEATURE_MAP,
-    LOOK,
-    MODEL_COLOURS,
-    PALETTE,
-    canvas,
-    canvases,
-)
-from helpers.evaluation.plot_data import counts, filter_banks, lines, measures, pictures
-from helpers.evaluation.plot_features import (
+from helpers.figures.data import counts, filter_banks, lines, measures, pictures
+from helpers.figures.features import (
     class_examples,
     heat_over_features,
     plot_features,
     side_by_side,
     wave_over_features,
 )
-from helpers.evaluation.plot_models import (
+from helpers.figures.models import (
     attack_bars,
     attack_map,
     cross_data_map,
@@ -27,7 +18,16 @@ from helpers.evaluation.plot_models import (
     shortcut_bars,
     summary_bars,
 )
-from helpers.evaluation.plot_scores import (
+from helpers.figures.palette import (
+    CLASS_NAMES,
+    FEATURE_MAP,
+    LOOK,
+    MODEL_COLOURS,
+    PALETTE,
+    canvas,
+    canvases,
+)
+from helpers.figures.scores import (
     confusion,
     confusions,
     det_curves,

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from helpers.evaluation.described import describe, listed, spoken
-from helpers.evaluation.palette import MODEL_COLOURS, canvas, canvases, model_style, percent_axis
-from helpers.evaluation.summary import rows_of
+from helpers.figures.described import describe, listed, spoken
+from helpers.figures.palette import MODEL_COLOURS, canvas, canvases, model_style, percent_axis
+from helpers.metrics import rows_of
 
 MANY = 8  # models: beyond them names stand beside rows, not under columns
 

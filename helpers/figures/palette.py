@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.evaluation.described import DescribedFigure
+from helpers.figures.described import DescribedFigure
 
 PALETTE = {"bonafide": "#0072B2", "spoof": "#E69F00"}
 CLASS_NAMES = {"bonafide": "bona fide", "spoof": "spoof"}

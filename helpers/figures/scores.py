@@ -10,10 +10,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.evaluation.described import describe, listed
-from helpers.evaluation.palette import CLASS_NAMES, PALETTE, canvas, canvases, model_style, percent_axis
-from helpers.evaluation.summary import by_class, rows_of
-from helpers.metrics import ErrorCurve
+from helpers.figures.described import describe, listed
+from helpers.figures.palette import CLASS_NAMES, PALETTE, canvas, canvases, model_style, percent_axis
+from helpers.metrics import ErrorCurve, by_class, rows_of
 
 DET_TICKS = np.array([0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
 
