@@ -94,7 +94,7 @@ def test_an_empty_folder_and_a_missing_run_are_said_in_a_line(tmp_path, capsys):
 
 
 def test_the_exercise_knows_right_from_wrong(capsys):
-    from helpers.execution.exercises import check_alarm
+    from helpers.exercises import check_alarm
 
     assert check_alarm(0.9 * 0.01 / (0.9 * 0.01 + 0.05 * 0.99))
     for wrong in (0.9, 0.9 / 0.95, 0.01, 0.5, "x"):
