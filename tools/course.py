@@ -1,8 +1,9 @@
 """Handing out and collecting: `python -m tools course export OUT --students roster.csv [--notebooks 10,16]`.
 
 Each student gets copies of the notebooks without links to solutions, with a seed of their own, and with a last cell
-that writes one small hand-in notebook: answers, run and scores. `OUT/grading/<notebook>` holds a test file for
-otter-grader; `otter run hand_in-16.ipynb -t OUT/grading/16` grades a hand-in where `helpers` can be imported.
+that writes one small hand-in notebook: answers, run and score. `OUT/grading/<number>` holds a test file for
+otter-grader. Where `helpers` can be imported, `otter generate -t OUT/grading/16 -o 16.zip --no-environment` and
+`otter run -a 16.zip hand_in-16.ipynb` grade a hand-in.
 """
 
 from __future__ import annotations
