@@ -77,7 +77,14 @@ def starter(argv: list[str]) -> int:
     return main(argv)
 
 
-COMMANDS = {command.__name__: command for command in (notebooks, readme, ship, bench, starter)}
+def course(argv: list[str]) -> int:
+    """Copies for students, one seed each, and the grader's files: course export OUT --students roster.csv."""
+    from tools.course import main
+
+    return main(argv)
+
+
+COMMANDS = {command.__name__: command for command in (notebooks, readme, ship, bench, starter, course)}
 
 
 def main(argv: list[str]) -> int:
