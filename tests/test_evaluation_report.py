@@ -14,8 +14,6 @@ from helpers.evaluation import audit, cli, compare, report
 from helpers.evaluation.calibration import calibrate, reliability
 from helpers.figures.models import frontier_of
 from helpers.runs import load_runs
-from tools import readme as readme_writer
-from tools.__main__ import main as tools_main
 
 
 @pytest.fixture(scope="module")
@@ -72,25 +70,6 @@ def test_one_weak_run_does_not_keep_the_report_from_the_others(tmp_path):
 def test_report_without_finished_runs_says_what_to_run(tmp_path, capsys):
     assert cli.report(["--runs", str(tmp_path)]) == 2
     assert "run a training notebook first" in capsys.readouterr().err
-
-
-def test_readme_table_is_written_once_and_notices_a_changed_figure(folder, runs, tmp_path, capsys):
-    readme = tmp_path / "README.md"
-    readme.write_text("# Suite\n\n<!-- results:begin -->\n<!-- results:end -->\n\nlast line\n")
-    assert readme_writer.readme_agrees(readme, runs) != ""
-    assert tools_main(["readme", "--runs", str(folder), "--file", str(readme)]) == 0
-    assert "new results table" in capsys.readouterr().out
-    assert readme_writer.readme_agrees(readme, runs) == "" and not readme_writer.update_readme(readme, runs)
-    text = readme.read_text()
-    assert text.count("| lcnn |") == 1, "two seeds of one model are one row"
-    rates = [100 * r.metrics["metrics"]["eval"]["eer"] for r in runs if r.metrics.get("model") == "lcnn"]
-    assert f"{sum(rates) / 2:.1f} ({min(rates):.1f}–{max(rates):.1f}) of 2" in text
-    assert text.startswith("# Suite") and text.endswith("last line\n")
-    readme.write_text(re.sub(r"(\| lcnn[^|]*\|[^|]*\| )\d", r"\g<1>9", text, count=1))
-    assert "the runs say" in readme_writer.readme_agrees(readme, runs)
-    (tmp_path / "bare.md").write_text("# no marks\n")
-    with pytest.raises(ValueError, match="put both marks"):
-        readme_writer.update_readme(tmp_path / "bare.md", runs)
 
 
 def all_figures(runs):

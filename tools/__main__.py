@@ -37,17 +37,20 @@ def notebooks(argv: list[str]) -> int:
 
 
 def readme(argv: list[str]) -> int:
-    """Write the results table of the README from finished runs."""
+    """Write the tables of README.md and RESULTS.md from finished runs."""
     from helpers.runs import load_runs
     from tools.readme import update_readme
 
     parser = argparse.ArgumentParser(prog="python -m tools readme", description=readme.__doc__)
     parser.add_argument("--runs", type=Path, default=where_am_i().folders.runs, help="folder of run folders")
     parser.add_argument("--dataset", help="only this data set")
-    parser.add_argument("--file", type=Path, default=PROJECT / "README.md")
+    default = [PROJECT / "README.md", PROJECT / "RESULTS.md"]
+    parser.add_argument("--file", type=Path, nargs="+", default=default)
     asked = parser.parse_args(argv)
-    changed = update_readme(asked.file, load_runs(asked.runs, asked.dataset), asked.dataset)
-    print(f"{asked.file} {'has a new results table' if changed else 'already agrees with the runs'}")
+    runs = load_runs(asked.runs, asked.dataset)
+    for path in asked.file:
+        changed = update_readme(path, runs, asked.dataset)
+        print(f"{path} {'has a new results table' if changed else 'already agrees with the runs'}")
     return 0
 
 

@@ -44,7 +44,7 @@ GRADING = '''\
 
 from otter.test_files import test_case
 
-from helpers.execution import exercises
+from helpers import exercises
 
 OK_FORMAT = False
 name = "{number}"
