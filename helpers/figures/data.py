@@ -52,7 +52,7 @@ def measures(found: pd.DataFrame) -> Figure:
             values = found.loc[found["label"] == label, name]
             sns.histplot(
                 x=values,
-                bins=30,
+                bins=int(np.clip(len(found) ** 0.5, 8, 30)),
                 binrange=(found[name].min(), found[name].max()),
                 stat="percent",
                 element="step",
@@ -116,12 +116,15 @@ def pictures(found: Mapping[str, np.ndarray], columns: int = 4) -> Figure:
     figure, axes = canvases(rows, min(columns, len(found)), (2.8 * min(columns, len(found)), 3.1 * rows))
     for ax in np.ravel(axes):
         ax.set_axis_off()
-    for ax, (name, picture) in zip(np.ravel(axes), found.items(), strict=False):
-        ax.imshow(
-            np.asarray(picture),
-            cmap=FEATURE_MAP,
-            aspect="auto",
-            origin="lower" if np.ndim(picture) == 2 else "upper",
-        )
+    flat = [np.asarray(picture) for picture in found.values()]
+    shaded = [picture for picture in flat if picture.ndim == 2]
+    low, high = (min(p.min() for p in shaded), max(p.max() for p in shaded)) if shaded else (None, None)
+    image = None
+    for ax, name, picture in zip(np.ravel(axes), found, flat, strict=False):
+        upwards = "lower" if picture.ndim == 2 else "upper"
+        shown = ax.imshow(picture, cmap=FEATURE_MAP, aspect="auto", origin=upwards, vmin=low, vmax=high)
+        image = shown if picture.ndim == 2 else image
         ax.set_title(name)
+    if image is not None:
+        figure.colorbar(image, ax=list(np.ravel(axes)), label="one scale for all")
     return describe(figure, f"{len(found)} pictures in a grid: {', '.join(found)}.")

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.features.axes import Axes as AxisLabels
+from helpers.features.axes import axis_labels
+from helpers.features.settings import FeatureSetting
 from helpers.figures.described import describe, of_axes
 from helpers.figures.palette import CLASS_NAMES, FEATURE_MAP, PALETTE, canvas, canvases
-
-KINDS = {
-    "logmel": ("mel band centre (Hz)", "log-mel"),
-    "mfcc": ("MFCC number", "MFCC"),
-    "lfcc": ("LFCC number", "LFCC"),
-    "chroma": ("pitch class", "chroma"),
-    "contrast": ("octave band", "contrast"),
-    "logspec": ("frequency (Hz)", "log spectrogram"),
-    "zcr": ("", "zero crossings"),
-}
 
 
 def about(setting: Any) -> dict:
@@ -30,9 +24,16 @@ def about(setting: Any) -> dict:
     return dict(setting) if isinstance(setting, Mapping) else dict(setting.to_dict())
 
 
-def family(kind: str) -> str:
-    """logmel128 -> logmel, lfcc_gmm -> lfcc: the kind that axes are named for."""
-    return next((name for name in sorted(KINDS, key=len, reverse=True) if kind.startswith(name)), kind)
+def axes_of(found: Mapping, n_rows: int) -> AxisLabels | None:
+    """The axes that helpers.features gives to a setting, for an array of `n_rows`; None where there is no kind."""
+    if not found.get("kind"):
+        return None
+    setting = FeatureSetting.from_dict(
+        {f.name: found[f.name] for f in fields(FeatureSetting) if f.name in found}
+    )
+    if setting.kind == "logmel" and setting.n_bands != n_rows:
+        setting = replace(setting, n_bands=n_rows)
+    return axis_labels(setting)
 
 
 def plot_features(
@@ -59,13 +60,24 @@ def plot_features(
         return plot_vector(figure, ax, array, found, title)
     if array.ndim != 2:
         raise ValueError(f"one clip's features have one or two axes, not the shape {array.shape}")
+    known = axes_of(found, array.shape[0])
     if "picture" in kind:
-        ax.imshow(array, cmap=FEATURE_MAP if "spectrogram" in kind else "gray", aspect="auto")
-        ax.set(xlabel="time, pixels", ylabel="pixels", title=title or kind.replace("_", " "))
+        waves = kind == "waveform_picture"
+        height = (-1.0, 1.0) if waves else (0.0, found["sample_rate"] / 2000)
+        ax.imshow(
+            array,
+            cmap="gray" if waves else FEATURE_MAP,
+            aspect="auto",
+            extent=(0, found["seconds"], *height),
+            vmin=limits[0] if limits else None,
+            vmax=limits[1] if limits else None,
+        )
+        label = "amplitude over the peak" if waves else "frequency (kHz)"
+        ax.set(xlabel="time (s)", ylabel=label, title=title or kind.replace("_", " "))
         ax.grid(False)
         return describe(figure, f"{of_axes(ax)}.")
-    seconds = array.shape[1] * found.get("hop_length", 1) / found.get("sample_rate", 1)
     has_time = bool(found.get("hop_length") and found.get("sample_rate"))
+    seconds = array.shape[1] * found["hop_length"] / found["sample_rate"] if has_time else array.shape[1]
     low, high = limits if limits is not None else shades(array, kind)
     image = ax.imshow(
         array,
@@ -74,25 +86,40 @@ def plot_features(
         cmap=FEATURE_MAP,
         vmin=low,
         vmax=high,
-        extent=(0, seconds if has_time else array.shape[1], -0.5, array.shape[0] - 0.5),
+        extent=(0, seconds, -0.5, array.shape[0] - 0.5),
         interpolation="nearest",
     )
-    name, short = KINDS.get(family(kind), ("band", kind or "features"))
-    if linear_bands(found):
-        name, short = "band centre (Hz)", "log energy in bands"
-    ax.set(xlabel="time (s)" if has_time else "frame", ylabel=name, title=title or short)
-    band_ticks(ax, array.shape[0], found)
+    ax.set(xlabel="time (s)" if has_time else "frame", ylabel="row", title=title or kind or "features")
+    if known is not None:
+        row_ticks(ax, known)
     if bar:
-        unit = "log energy" if family(kind) in ("logmel", "logspec") else "value"
-        figure.colorbar(image, ax=ax, label=unit)
+        figure.colorbar(image, ax=ax, label=known.value_label if known else "value")
     ax.grid(False)
     rows = f"{array.shape[0]} rows by {array.shape[1]} frames, the strongest row number {1 + int(array.mean(axis=1).argmax())}"
     return describe(figure, f"{of_axes(ax)}: {rows}.")
 
 
+def row_ticks(ax: Axes, known: AxisLabels) -> None:
+    """kHz where the rows are frequencies, names where they have some, else their numbers."""
+    ax.set_ylabel(known.y_label.replace("Hz)", "kHz)"))
+    if "Hz" in known.y_label and not known.names:
+        evenly = np.ptp(np.diff(known.y)) < 1e-3 * known.y[-1]
+        wanted = (
+            np.arange(0, known.y[-1] + 1, 1000) if evenly else np.array([250, 500, 1000, 2000, 4000, 8000])
+        )
+        wanted = wanted[(wanted >= known.y[0]) & (wanted <= known.y[-1])]
+        ax.set_yticks(
+            np.interp(wanted, known.y, np.arange(len(known.y))), [f"{hertz / 1000:g}" for hertz in wanted]
+        )
+    elif known.names:
+        step = 1 + (len(known.names) - 1) // 14
+        ax.set_yticks(np.arange(0, len(known.names), step), known.names[::step])
+        ax.set_ylabel(known.y_label)
+
+
 def shades(array: np.ndarray, kind: str) -> tuple[float, float]:
     """Low and high end of the shades; the first cepstral coefficient is loudness and would swallow the others."""
-    shown = array[1:] if family(kind) in ("mfcc", "lfcc") and len(array) > 2 else array
+    shown = array[1:] if kind in ("mfcc", "lfcc") and len(array) > 2 else array
     low, high = np.percentile(shown, [1, 99.5])
     return float(low), float(high if high > low else low + 1)
 
@@ -113,40 +140,6 @@ def plot_vector(figure: Figure, ax: Axes, values: np.ndarray, found: Mapping, ti
         ax.set(xlabel="feature", ylabel="mean over the clip", title=title or "clip means")
     ax.margins(x=0.01)
     return describe(figure, f"{of_axes(ax)}.")
-
-
-def linear_bands(found: Mapping) -> bool:
-    """Log energies in bands of equal width: the kind is logmel, the filters are not."""
-    return family(str(found.get("kind", ""))) == "logmel" and found.get("filters") == "linear"
-
-
-def band_ticks(ax: Axes, n_bands: int, found: Mapping) -> None:
-    """Hertz beside bands of a mel or linear scale; note names for chroma; numbers otherwise."""
-    kind = family(str(found.get("kind", "")))
-    rate = found.get("sample_rate") or 16000
-    low, high = float(found.get("f_min") or 0), float(found.get("f_max") or rate / 2)
-    wanted = np.array([0, 250, 500, 1000, 2000, 4000, 6000, 8000, 11000, 16000])
-    wanted = wanted[(wanted >= low) & (wanted <= high)]
-    if kind == "logmel":
-        if linear_bands(found):
-            wanted = np.arange(1000, high, 1000 if high <= 8000 else 2000)
-
-        def mel(hertz):
-            return hertz if linear_bands(found) else 2595 * np.log10(1 + np.asarray(hertz) / 700)
-
-        # Band b of n is centred at the (b+1)-th of n+2 points that are even in mel (or in hertz).
-        places = (mel(wanted) - mel(low)) / (mel(high) - mel(low)) * (n_bands + 1) - 1
-    elif kind == "logspec":
-        wanted = np.arange(0, high + 1, 1000 if high <= 8000 else 2000)
-        wanted = wanted[wanted >= low]
-        places = (wanted - low) / (high - low) * (n_bands - 1)
-    elif kind == "chroma" and n_bands == 12:
-        ax.set_yticks(np.arange(12), "C C♯ D D♯ E F F♯ G G♯ A A♯ B".split())
-        return
-    else:
-        return
-    seen = (places >= -0.5) & (places <= n_bands - 0.5)
-    ax.set_yticks(places[seen], [f"{int(v):,}" for v in wanted[seen]])
 
 
 def wave_over_features(wave, array, setting, label: str = "bonafide", title: str = "") -> Figure:
@@ -205,8 +198,9 @@ def side_by_side(bonafide, spoof, setting, waves=None, titles=("bona fide", "spo
             axes[1][column].set_title("")
         if column:
             axes[rows - 1][column].set_ylabel("")
-    for ax in np.ravel(axes):
-        ax.title.set_color("black")
+    shown = axes[rows - 1][0].images
+    if shown:
+        figure.colorbar(shown[0], ax=list(axes[rows - 1]), label="one scale for both")
     return figure
 
 

@@ -90,6 +90,11 @@ def roc_curves(tables: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Fi
     )
 
 
+def n_bins(*sizes: int) -> int:
+    """Bins that the smaller class can fill: about the root of its number of clips, 8 to 50."""
+    return int(np.clip(round(min(sizes) ** 0.5 * 1.5), 8, 50))
+
+
 def score_histogram(
     table: pd.DataFrame,
     thresholds: Mapping[str, float] | None = None,
@@ -99,7 +104,9 @@ def score_histogram(
     """Shares of bona fide and spoof by score, each class adding up to 100 %; thresholds as named lines."""
     figure, ax = canvas(ax, (7.6, 4.8))
     bonafide, spoof = by_class(table)
-    edges = np.histogram_bin_edges(table["score"].to_numpy(dtype=float), bins=50)
+    edges = np.histogram_bin_edges(
+        table["score"].to_numpy(dtype=float), bins=n_bins(bonafide.size, spoof.size)
+    )
     for label, values in (("spoof", spoof), ("bonafide", bonafide)):
         sns.histplot(
             x=values,
