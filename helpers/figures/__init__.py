@@ -1,5 +1,6 @@
 """Every figure of the suite by one import. Each takes data, returns the Figure, and most accept `ax`."""
 
+from helpers.figures.attacks import attack_bars, attack_map, cross_data_map, shortcut_bars
 from helpers.figures.data import counts, filter_banks, lines, measures, pictures
 from helpers.figures.features import (
     class_examples,
@@ -8,16 +9,7 @@ from helpers.figures.features import (
     side_by_side,
     wave_over_features,
 )
-from helpers.figures.models import (
-    attack_bars,
-    attack_map,
-    cross_data_map,
-    dev_against_eval,
-    eer_against,
-    eer_bars,
-    shortcut_bars,
-    summary_bars,
-)
+from helpers.figures.models import dev_against_eval, eer_against, eer_bars, summary_bars
 from helpers.figures.palette import (
     CLASS_NAMES,
     FEATURE_MAP,
