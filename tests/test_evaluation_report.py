@@ -35,12 +35,15 @@ def html(runs, tmp_path_factory):
 
 def test_report_asks_nothing_of_the_network_and_shows_no_code(html):
     assert not re.search(r'(src|href)="(?!data:|#)', html)
-    assert "<script" not in html and "import " not in html and "Traceback" not in html
+    assert html.count("<script") == 1 and 'src="http' not in html and "Traceback" not in html
+    assert "prefers-color-scheme:dark" in html and 'download="models.csv"' in html
+    named = re.findall(r'<a href="#([^"]+)"', html)
+    assert len(named) >= 5 and all(f'id="{name}"' in html for name in named)
     assert html.count("data:image/png;base64,") >= 10
 
 
 def test_first_screen_answers_the_four_questions(html, runs):
-    cards = html[html.index('<div class="cards">') : html.index("<h2>")]
+    cards = html[html.index('<div class="cards">') : html.index("<h2 id")]
     chosen = compare.best_by_dev(runs)
     section = chosen.metrics["metrics"]["eval"]
     assert compare.labels_of(compare.first_seeds(runs, "starter"))[chosen.name] in cards
@@ -49,6 +52,10 @@ def test_first_screen_answers_the_four_questions(html, runs):
     )
     assert compare.hardest_attacks(section)[0][0] in cards
     assert "No shortcut explains" in cards
+    assert (
+        f"{100 * section['false_alarm']:.1f} % of unseen fakes pass" in cards
+        and cards.count('class="card ') == 4
+    )
 
 
 def test_report_warns_where_a_shortcut_explains_the_result(runs):
@@ -64,7 +71,7 @@ def test_one_weak_run_does_not_keep_the_report_from_the_others(tmp_path):
     dev = next(run for run in load_runs(tmp_path, "weak")).metrics["metrics"]["dev"]
     assert dev["eer"] > 0.5
     html = report.write_report(load_runs(tmp_path), tmp_path / "report.html").read_text()
-    assert "Not calibrated: " in html and html.count("Can its probabilities be believed?") == 2
+    assert "Not calibrated: " in html and html.count("Can its probabilities be believed?</h2>") == 2
 
 
 def test_report_without_finished_runs_says_what_to_run(tmp_path, capsys):

@@ -322,7 +322,9 @@ def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
                 path, dtype={"utterance": str, "attack": str, "split": str}, keep_default_na=False
             )
             rate = eer(*by_class(check_scores(eval_rows(table), f"{run.name}, {path.name}")))[0]
-            rows.append({**base, "tested_on": path.name.split(".")[1], "eer": rate})
+            rows.append(
+                {**base, "tested_on": path.name.removeprefix("scores.").removesuffix(".csv"), "eer": rate}
+            )
     return pd.DataFrame(rows, columns=["model", "features", "trained_on", "tested_on", "eer", "run"])
 
 

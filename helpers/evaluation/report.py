@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from html import escape
 from pathlib import Path
 
@@ -23,10 +24,11 @@ from helpers.evaluation.compare import (
     hardest_attacks,
     labels_of,
     readable,
+    scored_runs,
     scores_on_eval,
     seed_table,
 )
-from helpers.evaluation.report_page import card, page, paragraph, picture, table
+from helpers.evaluation.report_page import card, csv_link, page, paragraph, picture, table
 from helpers.metrics import PolarityError, rows_of
 from helpers.runs import Run, write_text
 
@@ -47,11 +49,12 @@ def write_report(runs: Sequence[Run], path: Path) -> Path:
     datasets = datasets_of(runs)
     if not datasets:
         raise ValueError("no finished run holds figures on eval: run a training notebook first (10 to 27)")
-    body = [f"<h1>Audio deepfake detection: {escape(', '.join(datasets))}</h1>"]
+    body = []
     for number, dataset in enumerate(datasets):
         body.append(of_dataset(runs, dataset, heading=number > 0))
     body += [seeds(runs), crossed(runs), method()]
-    write_text(Path(path), page("Audio deepfake detection: results", "\n".join(filter(None, body))))
+    title = f"Audio deepfake detection: {', '.join(datasets)}"
+    write_text(Path(path), page(title, "\n".join(filter(None, body)), made_of(scored_runs(runs))))
     return Path(path)
 
 
@@ -76,6 +79,42 @@ def of_dataset(runs: Sequence[Run], dataset: str, heading: bool = True) -> str:
         training(mine),
     ]
     return "\n".join(filter(None, parts))
+
+
+def made_of(runs: Sequence[Run]) -> str:
+    """When this page was written, from which runs, code and machines."""
+    records = [run.metrics for run in runs]
+    commits = sorted(
+        {str(r.get("git_commit") or r.get("environment", {}).get("git_commit") or "")[:10] for r in records}
+        - {""}
+    )
+    machines = sorted(
+        {str(r.get("environment", {}).get("processor") or r.get("device") or "") for r in records} - {""}
+    )
+    said = [f"Written {date.today().isoformat()} from {len(runs)} runs."]
+    said += [f"Commit {', '.join(commits)}."] if commits else []
+    said += [f"Machine: {', '.join(machines)}."] if machines else []
+    return " ".join(said)
+
+
+def user_card(chosen: Run) -> str:
+    """What a user of the detector would get: errors on unseen clips at dev's threshold, and whether to believe odds."""
+    section = chosen.metrics["metrics"]["eval"]
+    text = f"{rate(section['miss'])} of recordings are refused, at the threshold chosen on {section['threshold_from']}. "
+    try:
+        _, changed = calibrate(chosen.read_scores())
+        after, best = changed["eval"]["cllr_after"], changed["eval"]["min_cllr"]
+        text += f"Probabilities fitted on dev cost {after:.2f} bits on eval, {best:.2f} at best"
+        text += "; above 1 they mislead." if after > 1 else "."
+    except (PolarityError, ValueError, KeyError):
+        text += "Its probabilities could not be checked."
+    share = section["false_alarm"]
+    return card(
+        "What would a user get?",
+        f"{rate(share)} of unseen fakes pass",
+        text,
+        "warn" if share > 0.1 else "good",
+    )
 
 
 def chosen_run(runs: Sequence[Run]) -> tuple[Run, bool]:
@@ -162,16 +201,11 @@ def answers(runs: Sequence[Run], chosen: Run, by_dev: bool, found: dict | None) 
         '<div class="cards">'
         + card(
             "Which model?",
-            label,
-            f"{record.get('features', '')}; {how}" + (f". Note: {notes}" if notes else ""),
-            "good",
-        )
-        + card(
-            "How sure?",
-            f"{rate(section['eer'])} EER",
-            sure + ".",
+            f"{label}: {rate(section['eer'])} EER",
+            f"{sure}. {record.get('features', '')}; {how}" + (f". Note: {notes}" if notes else ""),
             "warn" if section["eer_interval"][1] >= 0.5 else "good",
         )
+        + user_card(chosen)
         + card("Where does it fail?", fails, worst + ".", "warn")
         + card("Does a shortcut explain it?", short, why, kind)
         + "</div>"
@@ -180,7 +214,11 @@ def answers(runs: Sequence[Run], chosen: Run, by_dev: bool, found: dict | None) 
 
 def models(runs: Sequence[Run], comparison: pd.DataFrame, chosen: Run) -> str:
     label = labels_of(runs)[chosen.name]
-    parts = ["<h2>All models</h2>", table(readable(comparison), label, ("features", "notes"))]
+    parts = [
+        "<h2>All models</h2>",
+        table(readable(comparison), label, ("features", "notes")),
+        csv_link(comparison, "models.csv"),
+    ]
     text = (
         "EER: the rate at which bona fide are rejected as often as spoofs are accepted; accuracy and macro-F1 at the "
         "threshold chosen on dev. Bold: the model chosen by dev."

@@ -147,7 +147,7 @@ def summarise_split(
             mean_draws = np.array([np.mean([v for v in row if v == v]) for row in attack_draws])
         section["mean_attack_eer"] = float(np.mean(rates))
         section["mean_attack_eer_interval"] = percentile_interval(mean_draws)
-    for column in ("speaker", "group"):
+    for column in ("speaker", "group", "dataset"):
         groups = per_group(table, column, threshold)
         if groups:
             section[f"per_{column}"] = groups
