@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from test_evaluation_compare import made_measures, make_runs, utterances, write_run
 
 from helpers import figures
-from helpers.evaluation import audit, cli, compare, report
+from helpers.evaluation import audit, cli, compare, crossing, report
 from helpers.evaluation.calibration import calibrate, reliability
 from helpers.figures.models import frontier_of
 from helpers.runs import load_runs
@@ -105,7 +105,7 @@ def all_figures(runs):
         "training": figures.training_curves(scored[0].read_history()),
         "reliability": figures.reliability_diagram({"after": reliability(after[after["split"] == "eval"])}),
         "shortcuts": figures.shortcut_bars({"loudness": 0.4}, {"lcnn": 0.2}),
-        "crossed": figures.cross_data_map(compare.cross_data_matrix(runs)),
+        "crossed": figures.cross_data_map(crossing.cross_data_matrix(runs)),
         "features": figures.plot_features(picture, setting),
         "wave": figures.plot_features(wave, {"sample_rate": 16000}),
         "over": figures.wave_over_features(wave, picture, setting),

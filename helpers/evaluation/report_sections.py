@@ -12,14 +12,13 @@ from helpers.evaluation import audit as shortcuts
 from helpers.evaluation.calibration import calibrate, reliability
 from helpers.evaluation.compare import (
     attack_table,
-    cross_data,
-    cross_data_matrix,
     differences,
     labels_of,
     readable,
     scores_on_eval,
     seed_table,
 )
+from helpers.evaluation.crossing import cross_data, cross_data_matrix
 from helpers.evaluation.report_page import csv_link, paragraph, picture, table
 from helpers.metrics import PolarityError, rows_of
 from helpers.runs import Run

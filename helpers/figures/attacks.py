@@ -106,7 +106,7 @@ def attack_map(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
 
 
 def cross_data_map(matrix: pd.DataFrame, ax: Axes | None = None) -> Figure:
-    """compare.cross_data_matrix as a shaded table: trained on (rows) against tested on (columns), EER in %."""
+    """crossing.cross_data_matrix as a shaded table: trained on (rows) against tested on (columns), EER in %."""
     figure, ax = canvas(ax, (3.6 + 1.5 * matrix.shape[1], 1.9 + 0.55 * len(matrix)))
     shown = 100 * matrix
     if isinstance(shown.index, pd.MultiIndex):
