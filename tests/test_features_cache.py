@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -389,3 +390,15 @@ def test_a_full_disk_is_said_and_the_next_call_resumes(
         with pytest.raises(StagingError, match="filled up while the logmel cache was filled: .* continues"):
             build_cache(table, SMALL, tmp_path / "cache", workers=1)
     assert files(build_cache(table, SMALL, tmp_path / "cache").folder) == files(whole)
+
+
+def test_a_dask_cluster_fills_the_same_cache(table: pd.DataFrame, whole: Path, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    where = {"dashboard_address": None, "local_directory": str(tmp_path)}
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, **where) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        found = build_cache(table, SMALL, tmp_path / "cluster")
+    assert files(found.folder) == files(whole)
