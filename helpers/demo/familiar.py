@@ -81,7 +81,7 @@ def familiar_of(run: Run, setting: FeatureSetting, n_clips: int = 1000) -> Famil
     if path.is_file():
         return Familiar.load(path)
     folder = where_am_i().folders.cache / str(run.metrics.get("data", {}).get("cache") or "none")
-    if not (folder / "index.json").is_file():
+    if not (folder / "table.csv").is_file():
         return None
     from helpers.features import open_cache
 

@@ -96,7 +96,7 @@ def attach_earlier_stages(place: Place) -> list[str]:
             shutil.rmtree(target, ignore_errors=True)
             part.rename(target)
             taken.append(f"runs/{target.name}")
-    for index in sorted(path for mount in MOUNTS for path in given.glob(f"{mount}/cache/*/index.json")):
+    for index in sorted(path for mount in MOUNTS for path in given.glob(f"{mount}/cache/*/table.csv")):
         target = place.folders.cache / index.parent.name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -30,16 +31,12 @@ def fit_length(wave: Samples, n_samples: int) -> Samples:
     return np.tile(wave, repeats)[..., :n_samples]
 
 
-def _wave(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
-    return waves
-
-
 FUNCTIONS: dict[str, Callable[[torch.Tensor, FeatureSetting], torch.Tensor]] = {
-    "wave": _wave,
+    "wave": lambda waves, setting: waves,
     "logmel": spectral.log_mel,
     "logspec": spectral.log_spectrogram,
-    "mfcc": spectral.mfcc,
-    "lfcc": spectral.lfcc,
+    "mfcc": spectral.cepstra,
+    "lfcc": spectral.cepstra,
     "chroma": spectral.chroma,
     "contrast": spectral.spectral_contrast,
     "zcr": spectral.zero_crossing_rate,
@@ -63,22 +60,7 @@ def compute(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
     return features.contiguous()
 
 
+@lru_cache(maxsize=64)
 def feature_shape(setting: FeatureSetting) -> tuple[int, ...]:
-    """The shape of one clip's feature, without computing one."""
-    rows = {
-        "logmel": setting.n_bands,
-        "logspec": setting.n_frequencies,
-        "mfcc": setting.n_coefficients * (setting.deltas + 1),
-        "lfcc": setting.n_coefficients * (setting.deltas + 1),
-        "chroma": setting.n_bands,
-        "contrast": setting.n_bands + 1,
-        "zcr": 1,
-        "mfcc_contrast_zcr": setting.n_coefficients + 8,
-    }
-    if setting.kind in rows:
-        return (rows[setting.kind], setting.n_frames)
-    if setting.kind == "wave":
-        return (setting.n_samples,)
-    if setting.kind == "deep_voice_26":
-        return (len(deep_voice.COLUMNS),)
-    return (1, setting.size, setting.size)
+    """The shape of one clip's feature."""
+    return tuple(compute(torch.zeros(1, setting.n_samples), setting).shape[1:])
