@@ -63,6 +63,19 @@ def ship(argv: list[str]) -> int:
     return 0
 
 
+def encoder(argv: list[str]) -> int:
+    """Make the embedded speech encoder from published Whisper weights."""
+    from tools.encoder import embed
+
+    parser = argparse.ArgumentParser(prog="python -m tools encoder", description=encoder.__doc__)
+    parser.add_argument("path", type=Path, help="a folder with encoder.safetensors, or a safetensors file")
+    parser.add_argument("--layers", type=int, default=2)
+    asked = parser.parse_args(argv)
+    written = embed(asked.path, asked.layers)
+    print(f"{written}, {written.stat().st_size / 1e6:.2f} MB")
+    return 0
+
+
 def bench(argv: list[str]) -> int:
     """Measured speed: bench cache | staging | training."""
     if not argv or argv[0] not in BENCHES:
@@ -77,7 +90,7 @@ def starter(argv: list[str]) -> int:
     return main(argv)
 
 
-COMMANDS = {command.__name__: command for command in (notebooks, readme, ship, bench, starter)}
+COMMANDS = {command.__name__: command for command in (notebooks, readme, ship, encoder, bench, starter)}
 
 
 def main(argv: list[str]) -> int:
