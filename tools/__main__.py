@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers.environment import PROJECT, where_am_i
 
-BENCHES = {"cache": "tools.bench_cache", "staging": "tools.bench_staging", "training": "tools.bench_plan"}
+BENCHES = {"cache": "tools.bench_cache", "staging": "tools.bench_staging", "training": "tools.bench_training"}
 
 
 def notebooks(argv: list[str]) -> int:
