@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers.environment import PROJECT, where_am_i
 
-BENCHES = {"cache": "tools.bench_cache", "staging": "tools.bench_staging", "training": "tools.bench_plan"}
+BENCHES = {"cache": "tools.bench_cache", "staging": "tools.bench_staging", "training": "tools.bench_training"}
 
 
 def notebooks(argv: list[str]) -> int:
@@ -66,6 +66,19 @@ def ship(argv: list[str]) -> int:
     return 0
 
 
+def encoder(argv: list[str]) -> int:
+    """Make the embedded speech encoder from published Whisper weights."""
+    from tools.encoder import embed
+
+    parser = argparse.ArgumentParser(prog="python -m tools encoder", description=encoder.__doc__)
+    parser.add_argument("path", type=Path, help="a folder with encoder.safetensors, or a safetensors file")
+    parser.add_argument("--layers", type=int, default=2)
+    asked = parser.parse_args(argv)
+    written = embed(asked.path, asked.layers)
+    print(f"{written}, {written.stat().st_size / 1e6:.2f} MB")
+    return 0
+
+
 def bench(argv: list[str]) -> int:
     """Measured speed: bench cache | staging | training."""
     if not argv or argv[0] not in BENCHES:
@@ -87,7 +100,7 @@ def course(argv: list[str]) -> int:
     return main(argv)
 
 
-COMMANDS = {command.__name__: command for command in (notebooks, readme, ship, bench, starter, course)}
+COMMANDS = {command.__name__: command for command in (notebooks, readme, ship, encoder, bench, starter, course)}
 
 
 def main(argv: list[str]) -> int:

@@ -259,7 +259,7 @@ PLAN: tuple[Notebook, ...] = (
     Notebook(
         "24_train_ssl",
         "A self-supervised front end",
-        "a detector on representations of a large speech model, or of an untrained toy of its shape",
+        "a detector on representations of a large speech model",
         0.9,
         0.9,
         needs=DATA,
