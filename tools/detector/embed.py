@@ -17,7 +17,6 @@ from tools.detector.network import SAMPLE_RATE, Encoder
 WINDOW_SECONDS = 4.0
 MOST_SECONDS = 8.0  # read of one recording
 SHORTEST = SAMPLE_RATE // 2  # samples
-NEURAL = ("hifigan", "hifigan-smooth", "hifigan-shifted")
 DEGRADED_SHARE = 0.6  # of the vocoder copies
 
 Job = tuple[
@@ -38,13 +37,12 @@ def degraded(pool: pd.DataFrame) -> Iterator[Job]:
 
 
 def vocoded(pool: pd.DataFrame, seed: int) -> Iterator[Job]:
-    """Bona fide recordings of the training part resynthesised: of a page two by a neural vocoder and three by others,
-    of the starter one and one; six in ten degraded."""
-    others = [name for name in copies.VOCODERS if name not in NEURAL]
+    """Bona fide recordings of the training part through a neural vocoder: two copies of each of a page, one of each of
+    the starter; six in ten degraded."""
     for row in np.flatnonzero((pool["role"] == "train") & (pool["label"] == "bonafide")):
         rng = np.random.default_rng([int(row), seed])
-        n_neural, n_other = (1, 1) if pool["dataset"].iloc[row] == "starter" else (2, 3)
-        for name in (*rng.permutation(NEURAL)[:n_neural], *rng.permutation(others)[:n_other]):
+        n_copies = 1 if pool["dataset"].iloc[row] == "starter" else 2
+        for name in rng.permutation(list(copies.VOCODERS))[:n_copies]:
             yield int(row), str(name), _vocode_and_degrade(str(name))
 
 

@@ -68,8 +68,8 @@ PARTS = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
 class Encoder(nn.Module):
-    """(batch, samples) -> (batch, 3 outputs * 3 statistics * 384): stem and first two layers of whisper-tiny.en,
-    over time the mean, the deviation, and the deviation of the differences."""
+    """(batch, samples) -> (batch, 2 layers * 3 statistics * 384): the first two layers of whisper-tiny.en, over time
+    the mean, the deviation, and the deviation of the differences."""
 
     def __init__(self, weights: Path):
         super().__init__()
@@ -93,7 +93,7 @@ class Encoder(nn.Module):
     def outputs(self, wave):
         """(batch, samples) -> list of (batch, frames of 20 ms, 384)."""
         x = F.gelu(self.conv2(F.gelu(self.conv1(self.log_mel(wave))))).transpose(1, 2)
-        found = [x]
+        found = []
         x = x + self.embed_positions.weight[: x.shape[1]]
         for layer in self.layers:
             x = layer(x)

@@ -29,7 +29,7 @@ def model_card(card: dict) -> str:
             "It never answers *likely spoof*."
             if spoof is None
             else f"*Likely spoof* at and below {spoof:.2f} ({percent(left['wrong_spoof'])} of these answers wrong).",
-            "It never answers *likely bona fide*: no threshold kept its promise."
+            "It never answers *likely bona fide*: no threshold kept its promise on projects where it was not chosen."
             if bonafide is None
             else f"*Likely bona fide* at and above {bonafide:.2f} ({percent(left['wrong_bonafide'])} wrong).",
         )
@@ -48,7 +48,7 @@ every figure of this page.
 
 The encoder is OpenAI's whisper-tiny.en (MIT), frozen. `speech_pairs` and `demo_clips` are recordings from public
 demonstration pages of the research projects named above and from LibriSpeech and Common Voice. **Most of these pages
-state no licence.** No recording of them is in this file or anywhere in this project: only a linear layer of 3,457
+state no licence.** No recording of them is in this file or anywhere in this project: only a linear layer of 2,305
 numbers was fitted to them.
 
 ## What it does on strangers
