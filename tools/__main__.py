@@ -51,18 +51,6 @@ def readme(argv: list[str]) -> int:
     return 0
 
 
-def ship(argv: list[str]) -> int:
-    """Make a run the detector that ships with the project."""
-    from helpers.demo import load_detector
-    from tools.ship import ship as write_shipped
-
-    parser = argparse.ArgumentParser(prog="python -m tools ship", description=ship.__doc__)
-    parser.add_argument("run", help="a run folder, or the name of a run or its beginning")
-    folder = write_shipped(load_detector(parser.parse_args(argv).run))
-    print(f"{folder}, {sum(path.stat().st_size for path in folder.iterdir()) / 1e6:.2f} MB")
-    return 0
-
-
 def bench(argv: list[str]) -> int:
     """Measured speed: bench cache | staging | training."""
     if not argv or argv[0] not in BENCHES:
@@ -91,7 +79,7 @@ def detector(argv: list[str]) -> int:
     return 0
 
 
-COMMANDS = {command.__name__: command for command in (notebooks, readme, ship, bench, starter, detector)}
+COMMANDS = {command.__name__: command for command in (notebooks, readme, bench, starter, detector)}
 
 
 def main(argv: list[str]) -> int:
