@@ -1,0 +1,1 @@
+"""Every picture the suite draws: data in, figure out."""
