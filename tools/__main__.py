@@ -51,18 +51,6 @@ def readme(argv: list[str]) -> int:
     return 0
 
 
-def ship(argv: list[str]) -> int:
-    """Make a run the detector that ships with the project."""
-    from helpers.demo import load_detector
-    from tools.ship import ship as write_shipped
-
-    parser = argparse.ArgumentParser(prog="python -m tools ship", description=ship.__doc__)
-    parser.add_argument("run", help="a run folder, or the name of a run or its beginning")
-    folder = write_shipped(load_detector(parser.parse_args(argv).run))
-    print(f"{folder}, {sum(path.stat().st_size for path in folder.iterdir()) / 1e6:.2f} MB")
-    return 0
-
-
 def bench(argv: list[str]) -> int:
     """Measured speed: bench cache | staging | training."""
     if not argv or argv[0] not in BENCHES:
@@ -77,7 +65,21 @@ def starter(argv: list[str]) -> int:
     return main(argv)
 
 
-COMMANDS = {command.__name__: command for command in (notebooks, readme, ship, bench, starter)}
+def detector(argv: list[str]) -> int:
+    """Make the detector that ships with the project, from the data sets it learns from and Whisper's encoder."""
+    from tools.detector.build import SHIPPED, build
+
+    parser = argparse.ArgumentParser(prog="python -m tools detector", description=detector.__doc__)
+    parser.add_argument("data", type=Path, help="folder of speech_pairs, demo_clips and whisper_tiny_en")
+    parser.add_argument("--work", type=Path, required=True, help="embeddings are kept here and computed once")
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    asked = parser.parse_args(argv)
+    card = build(asked.data, asked.work, asked.out)
+    print(f"{asked.out}: EER on left-out projects {100 * card['left_out']['eer']:.1f} %")
+    return 0
+
+
+COMMANDS = {command.__name__: command for command in (notebooks, readme, bench, starter, detector)}
 
 
 def main(argv: list[str]) -> int:
