@@ -4,7 +4,7 @@ A program asks the same page (the recording is deleted there after five minutes 
 
     from gradio_client import Client, handle_file
     Client("http://127.0.0.1:7860").predict(handle_file("note.ogg"), "shipped", api_name="/judge")
-    # {"detector": ..., "answer": "likely spoof", "headline": ..., "score": -2.1, ...}: the names of predict --json
+    # {"detector": ..., "answer": "likely spoof", "headline": ..., "score": -2.1, ...}: the names of predict --json, `name` for `path`
 """
 
 from __future__ import annotations
@@ -89,9 +89,11 @@ class Answers:
         """What a program gets: the names of `predict --json`."""
         try:
             detector = self.detector(name)
-            return as_row(detector.detect(path, max_seconds=LONGEST_SECONDS), detector.name)
+            row = as_row(detector.detect(path, max_seconds=LONGEST_SECONDS), detector.name)
         except (BadAudio, ValueError, FileNotFoundError) as error:
-            return as_row(Refusal(safe_name(path), str(error), safe_name(path)), name)
+            row = as_row(Refusal(safe_name(path), str(error)), name)
+        # gradio's client takes anything with a path for a file to fetch.
+        return {"name": safe_name(path), **{key: value for key, value in row.items() if key != "path"}}
 
     def break_it(self, path: str | None, name: str) -> str:
         """HTML: the same recording after each treatment."""
