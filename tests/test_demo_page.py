@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers.demo.answers import Answers
 from helpers.demo.break_it import TREATMENTS
-from helpers.demo.page import Answers, build_page
+from helpers.demo.page import build_page
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_what_was_deleted_is_said_by_every_control(tmp_path, run):
 
 
 def test_a_failure_inside_is_a_sentence_and_no_trace(monkeypatch, run):
-    monkeypatch.setattr("helpers.demo.page.as_html", lambda *_: 1 / 0)
+    monkeypatch.setattr("helpers.demo.answers.as_html", lambda *_: 1 / 0)
     shown = Answers().judge(str(sorted(toys.toy_audio().glob("*.wav"))[0]), run)
     assert "could not be judged" in shown and "ZeroDivision" not in shown
 
