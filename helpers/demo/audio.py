@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,9 @@ import soxr
 from helpers.data.audio import SAMPLE_RATE, SHORTEST, SILENT, check_rate, check_whole
 from helpers.data.errors import BadAudio
 
+AUDIO_ENDINGS = frozenset(
+    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .voc .amr".split()
+)
 BLOCK_SAMPLES = 1 << 19  # numbers read at a time, over all channels: 2 MB
 HELD_SECONDS = 120  # below this a recording is resampled in one piece, exactly as for training
 HELD_SAMPLES = HELD_SECONDS * 48_000
@@ -29,7 +32,6 @@ class Facts:
     sample_rate: int = 0
     channels: int = 0
     duration_s: float = 0.0
-    extra: dict[str, float] = field(default_factory=dict)
 
 
 def safe_name(path: str | os.PathLike[str], longest: int = 80) -> str:
@@ -157,36 +159,3 @@ class _Resampler:
 
 def _clock(seconds: float) -> str:
     return f"{seconds / 3600:g} hours" if seconds >= 3600 else f"{seconds / 60:g} minutes"
-
-
-class Cutter:
-    """Cuts a stream into pieces of `size` samples, one after another; the last one ends where the recording ends.
-
-    A recording shorter than `size` is one piece, as long as it is.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size, self.next = size, 0
-        self.start, self.kept = 0, np.zeros(0, np.float32)  # the samples from `start` on
-
-    def push(self, block: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """(start, samples) of each piece that this block completes."""
-        self.kept = np.concatenate([self.kept, block])
-        pieces = []
-        while self.next + self.size <= self.start + len(self.kept):
-            pieces.append(self._piece(self.next))
-            self.next += self.size
-        keep_from = max(self.start, self.next - self.size)
-        self.kept, self.start = self.kept[keep_from - self.start :].copy(), keep_from
-        return pieces
-
-    def end(self) -> list[tuple[int, np.ndarray]]:
-        """The last piece, moved back so that it is full; nothing where the others cover everything."""
-        total = self.start + len(self.kept)
-        if total <= self.next:
-            return []
-        return [self._piece(max(0, total - self.size))]
-
-    def _piece(self, start: int) -> tuple[int, np.ndarray]:
-        at = start - self.start
-        return start, self.kept[at : at + self.size]
