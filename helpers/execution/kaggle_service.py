@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import io
 import json
 from dataclasses import dataclass
@@ -20,14 +21,15 @@ WAIT_WORDS = (
     "concurrent",
 )
 ENDED = ("complete", "error", "cancel_acknowledged")
-RESULTS = r"^runs/[^.]"  # not the runner's own hidden folders
+RESULTS = r"^runs/(?:[^.]|\.working/[^.])"  # finished runs and those to be resumed
+PAGING_CLIENT = (2, 2, 2)  # an older one brings the first page of outputs alone
 
 
 class KaggleError(RuntimeError):
     """Kaggle refused, and asking again will not help; the message says what to do."""
 
 
-class KaggleBusy(RuntimeError):
+class KaggleBusy(KaggleError):
     """Kaggle refused for now: quota, two GPU sessions at once, too many requests."""
 
 
@@ -114,7 +116,12 @@ class Service:
         return KernelState(answer.status.name.lower(), answer.failure_message or "")
 
     def pull(self, reference: str, folder: Path) -> list[Path]:
-        """Download the run folders and the log of a kernel that has ended."""
+        """Download the run folders and the log of a kernel that has ended, page by page."""
+        version = importlib.metadata.version("kaggle")
+        if tuple(int(part) for part in version.split(".")[:3] if part.isdigit()) < PAGING_CLIENT:
+            raise KaggleError(
+                f"kaggle {version} fetches the first 20 files of a kernel alone: pip install -U 'kaggle>=2.2.2'"
+            )
         files, _ = self._call(
             self.client.kernels_output, reference, str(folder), RESULTS, force=True, quiet=True
         )
@@ -139,6 +146,8 @@ class Service:
             )  # the client makes one sentence of 401 and 403
             if cause is not None:
                 raise _translated(cause.status_code, str(error)) from None
+            if isinstance(error, json.JSONDecodeError):
+                raise KaggleBusy("an answer came that is not Kaggle's own: is there a login page?") from None
             raise KaggleError(f"the Kaggle client refuses: {error}") from None
 
 
@@ -146,9 +155,9 @@ class _NotThere(KaggleError):
     pass
 
 
-def _translated(code: int, text: str) -> Exception:
+def _translated(code: int, text: str) -> KaggleError:
     if code == 429 or code >= 500:
-        return KaggleBusy(f"Kaggle answers {code}")
+        return KaggleBusy(f"Kaggle answers {code}: too many requests or a fault there, try again later")
     if code == 401:
         return KaggleError(f"Kaggle does not accept this token: make a new one at {TOKEN_PAGE}")
     if code in (403, 404):

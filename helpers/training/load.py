@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from helpers.features import FEATURES, FeatureSetting, feature_shape
+from helpers.features import FEATURES, Cache, FeatureSetting, feature_shape
 from helpers.models import build_model, is_classical, model_options
 from helpers.models.standardise import Standardised
 from helpers.models.tiny_front_end import front_end_named
@@ -83,3 +85,21 @@ def _load_classical(run: Run, settings: TrainSettings, setting: FeatureSetting) 
         settings.model, shape if settings.model == "lfcc_gmm" else shape[:1], **_options(settings)
     )
     return model.load(path)
+
+
+@torch.inference_mode()
+def score_cache(run: Run, model: Any, cache: Cache, size: int = 32) -> pd.DataFrame:
+    """Scores of every clip of a cache by a loaded model: `utterance, attack, label, split, speaker, score`."""
+    mean_over_time = (
+        is_classical(check_settings(run.parameters).model) and len(input_shape(cache.setting)) == 2
+    )
+    values = []
+    for start in range(0, len(cache.table), size):
+        clips = cache.read(np.arange(start, min(start + size, len(cache.table)))).astype(np.float32)
+        if isinstance(model, torch.nn.Module):
+            values.append(model(torch.from_numpy(clips)).float().numpy())
+        else:
+            frame_wise = run.parameters.get("model") == "lfcc_gmm"
+            values.append(model.score(clips.mean(axis=2) if mean_over_time and not frame_wise else clips))
+    table = cache.table[["utterance", "attack", "label", "split", "speaker"]]
+    return table.assign(score=np.concatenate(values))
