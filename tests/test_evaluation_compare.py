@@ -163,6 +163,7 @@ def test_the_same_training_on_other_data_is_no_second_seed(tmp_path):
         run.finish(
             model="lcnn", features="logmel", metrics=summarise(scores, rounds=20), data={"counts": clips}
         )
+        run.folder.rename(tmp_path / f"{run.name}-{len(clips)}")  # as two people's runs brought together
     runs = load_runs(tmp_path)
     assert [run.data_fingerprint for run in compare.first_seeds(runs)] == ["a copy", "more clips"], (
         "the newest of a seed"

@@ -224,7 +224,7 @@ class Expansion:
             if not re.fullmatch("[0-9]+", text):
                 raise ParameterError(f"--seeds takes whole numbers as in 0,1,2: {text!r} is none")
         seeds: list[int | None] = [int(text) for text in _split(request.seeds)]
-        if request.needed_caches:
+        if request.needed_caches and any(notebook.caches for notebook in self.there.values()):
             self.features = needed_features(self, pairs)
         for notebook, row in pairs:
             declared = self.parameters_of(notebook)

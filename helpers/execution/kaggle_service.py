@@ -45,14 +45,8 @@ class Service:
     """The calls that a campaign makes. Credentials come from Kaggle's own places and stay inside its client."""
 
     def __init__(self) -> None:
-        said = io.StringIO()
         try:
-            # The package authenticates when imported, prints its help and exits where it cannot.
-            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-                from kaggle.api.kaggle_api_extended import KaggleApi
-
-                self.client = KaggleApi()
-                self.client.authenticate()
+            self.client = self._call(self._authenticated)
         except ImportError as error:
             raise KaggleError(
                 f"the Kaggle client cannot be imported ({error}): pip install kaggle six"
@@ -62,6 +56,15 @@ class Service:
                 f"no valid Kaggle token here: make one at {TOKEN_PAGE} (section API) and save it as "
                 "~/.kaggle/access_token, or set KAGGLE_API_TOKEN; an older ~/.kaggle/kaggle.json works too"
             ) from None
+
+    @staticmethod
+    def _authenticated() -> Any:
+        # The package authenticates when imported, prints its help and exits where it cannot.
+        from kaggle.api.kaggle_api_extended import KaggleApi
+
+        client = KaggleApi()
+        client.authenticate()
+        return client
 
     @property
     def owner(self) -> str:
@@ -133,7 +136,7 @@ class Service:
 
         said = io.StringIO()
         try:
-            with contextlib.redirect_stdout(said):
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
                 return method(*arguments, **options)
         except requests.exceptions.HTTPError as error:
             code = error.response.status_code if error.response is not None else 0
