@@ -260,6 +260,7 @@ class Run:
             "seed": self.parameters.get("seed", 0),
             "parameters": self.parameters,
             "code": code_digest(self.notebook),
+            "ended": round(time.time(), 2),  # seconds of the clock, whatever happens to the file
             **sections,
         }
         record["data"] = {"fingerprint": self.data_fingerprint, **sections.get("data", {})}

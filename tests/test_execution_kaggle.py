@@ -76,7 +76,7 @@ def outputs(made, unfinished=0):
 
     def execute(body):
         files, resumed = {}, bool(body.get("kernelDataSources"))
-        for job in made.jobs:
+        for place, job in enumerate(made.jobs):
             record = {"notebook": job.notebook.stem, "parameters": job.parameters, "data_fingerprint": ""}
             done = resumed or not unfinished or not job.notebook.rows
             folder = f"runs/{job.name}" if done else f"runs/.working/{job.name}"
@@ -84,7 +84,9 @@ def outputs(made, unfinished=0):
             files[f"{folder}/params.json"] = json.dumps({**record, "code": code}).encode()
             files[f"{folder}/history.csv"] = b"epoch\n" + b"1\n" * unfinished
             if done:
-                files[f"{folder}/metrics.json"] = json.dumps({"complete": True, "code": code}).encode()
+                files[f"{folder}/metrics.json"] = json.dumps(
+                    {"complete": True, "code": code, "ended": place + 9 * resumed}
+                ).encode()
         return files | {f"runs/{made.jobs[0].name}/figures/{n}.png": b"x" for n in range(40)}
 
     return execute
@@ -255,12 +257,15 @@ def test_half_a_run_or_an_earlier_state_is_not_imported_over_a_further_one(tmp_p
         write_json(source / name / "params.json", {"notebook": "x"})
     write_json(source / "b/metrics.json", {"complete": True, "code": "1"})
     write_json(runs / "a/metrics.json", {"complete": True, "code": "1"})
+    for place, ended in ((source, 2), (runs, 1)):  # compared anew after further trainings
+        write_json(place / "e/params.json", {"notebook": "x"})
+        write_json(place / "e/metrics.json", {"complete": True, "code": "1", "ended": ended})
     (source / "c").mkdir()
     (source / "c/params.json").write_text('{"notebook": ')
     for place, epochs in ((source, 1), (runs, 3)):
         write_json(place / ".working/d/params.json", {"notebook": "x"})
         (place / ".working/d/history.csv").write_text("epoch\n" + "1\n" * epochs)
-    assert import_runs(source, runs) == ["b"]
+    assert import_runs(source, runs) == ["b", "e"] and import_runs(source, runs) == []
     assert (runs / "a/metrics.json").is_file() and not (runs / "c").exists()
     assert len((runs / ".working/d/history.csv").read_text().split()) == 4
 

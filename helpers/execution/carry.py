@@ -47,12 +47,13 @@ def import_runs(source: Path, runs_dir: Path) -> list[str]:
 
 
 def _is_further(source: Path, finished: Path, target: Path) -> bool:
-    """Complete goes before unfinished, then more epochs; of two that are complete, the one made by today's code."""
+    """Complete goes before unfinished, then more epochs; of two that are complete, today's code, then the later one."""
     here, there = read_metrics(finished), read_metrics(source)
     if here.get("complete"):
         notebook = read_record(source / "params.json").get("notebook", "")
-        other_code = here.get("code") not in (there.get("code"), code_digest(notebook))
-        return bool(there.get("complete")) and other_code
+        if here.get("code") == there.get("code"):
+            return bool(there.get("complete")) and there.get("ended", 0) > here.get("ended", 0)
+        return bool(there.get("complete")) and here.get("code") != code_digest(notebook)
     return bool(there.get("complete")) or not target.exists() or epochs_done(source) > epochs_done(target)
 
 

@@ -190,7 +190,11 @@ class OneKernel:
         slug, folder = self.reference.split("/")[1], self.folder / "kernel"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{slug}.ipynb").write_text(to_text(driver(self.arguments)), encoding="utf-8")
-        record = {"id": self.reference, "title": slug.replace("-", " "), "code_file": f"{slug}.ipynb"}
+        record: dict[str, Any] = {
+            "id": self.reference,
+            "title": slug.replace("-", " "),
+            "code_file": f"{slug}.ipynb",
+        }
         record |= {
             "language": "python",
             "kernel_type": "notebook",

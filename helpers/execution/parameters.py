@@ -79,10 +79,11 @@ def inspect_source(source: str, where: str = "the parameters cell") -> dict[str,
 
 def inspect_notebook(notebook: Path | str | Mapping[str, Any]) -> dict[str, Parameter]:
     """What a notebook (path or parsed JSON) declares, in order; ParameterError without exactly one parameters cell."""
-    where, content = "the notebook", notebook
-    if not isinstance(notebook, Mapping):
+    if isinstance(notebook, Mapping):
+        where, content = "the notebook", notebook
+    else:
         where, content = Path(notebook).name, json.loads(Path(notebook).read_text(encoding="utf-8"))
-    cells = [cell for cell in content["cells"] if "parameters" in tags_of(cell)]  # type: ignore[index,call-overload]
+    cells = [cell for cell in content["cells"] if "parameters" in tags_of(cell)]
     if len(cells) != 1:
         raise ParameterError(f"{where} has {len(cells)} cells tagged `parameters`, it needs one")
     return inspect_source(source_of(cells[0]), f"{where}, parameters cell")

@@ -77,12 +77,17 @@ def is_held(runs_dir: Path, name: str) -> bool:
     return False
 
 
+def ended(folder: Path) -> float:
+    """When the run ended, in seconds of the clock; 0.0 where it has not."""
+    return float(read_metrics(folder).get("ended", 0.0))
+
+
 def newest_input(job: Job) -> float:
-    """When the newest run on this data set that the notebook may read was written; 0.0 for one that reads none."""
+    """When the newest run on this data set that the notebook may read ended; 0.0 for one that reads none."""
     newest, dataset = 0.0, job.parameters.get("dataset")
     for path in job.folder.parent.glob("*/metrics.json") if job.notebook.reads_runs else ():
         if "10" <= path.parent.name < job.notebook.stem[:2] and f"-{dataset or 'all'}-" in path.parent.name:
-            newest = max(newest, path.stat().st_mtime)
+            newest = max(newest, ended(path.parent))
     return newest
 
 
@@ -104,7 +109,7 @@ def state_of(job: Job, digests: dict[str, str] | None = None, held_here: bool = 
         metrics = read_metrics(place)
         if not metrics.get("complete"):
             continue
-        when = (place / "metrics.json").stat().st_mtime
+        when = ended(place)
         figure, seconds = key_figure(metrics), float(metrics.get("timing", {}).get("total_seconds", 0))
         digests.setdefault(stem, code_digest(stem, job.project))
         record, why = read_record(place / "params.json"), ""
