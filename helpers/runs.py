@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import platform
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from helpers.environment import PROJECT, where_am_i
+from helpers.files import digest, read_json, write_json, write_text, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+__all__ = [
+    "Run",
+    "digest",
+    "load_runs",
+    "open_run",
+    "read_json",
+    "read_run",
+    "write_json",
+    "write_text",
+    "write_whole",
+]
 
 SCHEMA = 1
 SCORE_COLUMNS = ["utterance", "attack", "label", "split", "score"]
@@ -34,53 +46,6 @@ WORKING, REPLACED, LOCKS = ".working", ".replaced", ".locks"  # below runs/
 NOT_IDENTITY = ("max_minutes", "device", "workers")
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """All or nothing: a reader sees the old file or the new one, never a half, though others write the same file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with open(part, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Text in UTF-8, all or nothing."""
-    write_whole(path, lambda file: file.write(text.encode("utf-8")))
-
-
-def write_json(path: Path, value: Any) -> None:
-    """JSON by rename. NaN and infinity are refused: they are not JSON, and no result of ours."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False, default=_plain) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """The parsed file; ValueError names the file where it is not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}): remove it and run again") from error
-
-
-def _plain(value: Any) -> Any:
-    """numpy scalars and arrays, and paths, as JSON knows them."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"cannot write a {type(value).__name__} to JSON")
-
-
-def digest(value: Any, length: int = 10) -> str:
-    """Short sha256 of anything JSON can hold, independent of the order of keys."""
-    text = json.dumps(value, sort_keys=True, default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
-
-
 def run_name(notebook: str, parameters: Mapping[str, Any]) -> str:
     """`<notebook>-<dataset>-<seed>-<hash>`, the hash over every parameter that can change the result."""
     identity = {name: value for name, value in parameters.items() if name not in NOT_IDENTITY}
@@ -91,7 +56,7 @@ def run_name(notebook: str, parameters: Mapping[str, Any]) -> str:
 def code_digest(notebook: str, project: Path = PROJECT) -> str:
     """Hash of the notebook's code cells and of the rooms of helpers that can change a result."""
     helpers = project / "helpers"
-    files = [helpers / f"{name}.py" for name in ("environment", "metrics", "runs")]
+    files = [helpers / f"{name}.py" for name in ("environment", "files", "metrics", "runs")]
     for room in CODE:
         files += sorted((helpers / room).rglob("*.py"))
     total = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.name != "cli.py"))

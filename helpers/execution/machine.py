@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 CORES_PER_JOB = 4
@@ -49,3 +51,19 @@ def slots(jobs: int = 0) -> list[Slot]:
     n_slots = jobs or len(gpus) or max(1, n_cores // CORES_PER_JOB)
     threads = max(1, n_cores // n_slots)
     return [Slot(threads, gpus[place % len(gpus)] if gpus else "") for place in range(n_slots)]
+
+
+@contextmanager
+def termination_as_interrupt():  # type: ignore[no-untyped-def]
+    """SIGTERM and a closed terminal end the run as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    earlier = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    earlier[signal.SIGINT] = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

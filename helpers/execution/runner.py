@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ class Runner:
 
     def run(self) -> list[Work]:
         """All jobs to their end. On Ctrl-C or SIGTERM the children are ended and KeyboardInterrupt goes on upwards."""
-        with _termination_as_interrupt():
+        with machine.termination_as_interrupt():
             try:
                 while any(work.state in (WAITING, STARTED) for work in self.works):
                     if not self._step():
@@ -292,19 +292,3 @@ def exit_code(works: list[Work]) -> int:
     if states <= set(GOOD):
         return 0
     return 3 if states <= {*GOOD, SAVED} else 1
-
-
-@contextmanager
-def _termination_as_interrupt():  # type: ignore[no-untyped-def]
-    """SIGTERM and a closed terminal end the run as Ctrl-C does."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    earlier = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    earlier[signal.SIGINT] = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
