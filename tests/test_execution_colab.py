@@ -80,7 +80,7 @@ def test_session_killed_with_save_goes_on_in_a_fresh_machine(tmp_path, moment):
     process = subprocess.Popen(
         [sys.executable, "-c", program], cwd=project, env=first, stdout=subprocess.PIPE
     )
-    wanted = "01_make-" if moment == "between notebooks" else "history.csv"
+    wanted = "runs/01_make-" if moment == "between notebooks" else "history.csv"
     limit = time.monotonic() + 60
     while not (saved.is_file() and any(wanted in name for name in names_in(saved))):
         assert time.monotonic() < limit, "nothing was saved"
