@@ -157,12 +157,15 @@ def test_the_same_training_on_other_data_is_no_second_seed(tmp_path):
     parameters = {"dataset": "starter", "seed": 0, "model": "lcnn", "features": "logmel"}
     scores = scored(utterances(), 0.3, 9).assign(utterance=lambda table: "new_" + table["utterance"])
     write_run(tmp_path, "21_train_lcnn", "lcnn", 1.1)
+    own = next(tmp_path.glob("21_*"))
+    own.rename(f"{own}-own")
     for fingerprint, clips in [("a copy", {}), ("more clips", {"train": {"bonafide": 99}})]:
         run = open_run("21_train_lcnn", parameters, fingerprint, tmp_path)
         run.write_scores(scores)
         run.finish(
             model="lcnn", features="logmel", metrics=summarise(scores, rounds=20), data={"counts": clips}
         )
+        run.folder.rename(tmp_path / f"{run.name}-{len(clips)}")  # as two people's runs brought together
     runs = load_runs(tmp_path)
     assert [run.data_fingerprint for run in compare.first_seeds(runs)] == ["a copy", "more clips"], (
         "the newest of a seed"

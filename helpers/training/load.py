@@ -6,6 +6,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -155,3 +157,21 @@ def processor_name() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+@torch.inference_mode()
+def score_cache(run: Run, model: Any, cache: Cache, size: int = 32) -> pd.DataFrame:
+    """Scores of every clip of a cache by a loaded model: `utterance, attack, label, split, speaker, score`."""
+    mean_over_time = (
+        is_classical(check_settings(run.parameters, others=True).model) and len(input_shape(cache.setting)) == 2
+    )
+    values = []
+    for start in range(0, len(cache.table), size):
+        clips = cache.read(np.arange(start, min(start + size, len(cache.table)))).astype(np.float32)
+        if isinstance(model, torch.nn.Module):
+            values.append(model(torch.from_numpy(clips)).float().numpy())
+        else:
+            frame_wise = run.parameters.get("model") == "lfcc_gmm"
+            values.append(model.score(clips.mean(axis=2) if mean_over_time and not frame_wise else clips))
+    table = cache.table[["utterance", "attack", "label", "split", "speaker"]]
+    return table.assign(score=np.concatenate(values))
