@@ -1,10 +1,12 @@
-"""Any file that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, AIFF) -> mono float32 at the asked rate, or the reason not."""
+"""Any recording (libsndfile first, PyAV for what it refuses) -> mono float32 at the asked rate, or the reason not."""
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
+import av
 import numpy as np
 import soundfile
 import soxr
@@ -13,6 +15,13 @@ from helpers.data.containers import ends_within_a_page, mp3_seconds, seconds_pro
 from helpers.data.errors import BadAudio
 
 SAMPLE_RATE = 16_000  # Hz, everywhere in the suite
+AUDIO_ENDINGS = frozenset(  # compared in lower case
+    ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .m4a .aac .amr .wma .mp4 .m4v .mov .webm "
+    ".mkv .mka .3gp .3g2 .mp2 .ogx".split()
+)
+LEVEL_DBFS = -26.0  # root mean square that `level` sets, as speech tests do (ITU-T P.56)
+MOST_GAIN_DB = 60.0  # silence is not made into noise
+DECODE_SECONDS = 60.0  # PyAV may work this long on one file
 SHORTEST = 0.1  # seconds
 RATES = (
     4_000,
@@ -53,10 +62,56 @@ def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE, n_samples: int 
     return np.ascontiguousarray(wave, dtype=np.float32)
 
 
+def level(wave: np.ndarray) -> np.ndarray:
+    """(n,) -> float32 (n,): offset removed, root mean square at -26 dBFS, the gain at most 60 dB.
+
+    Scale and offset of the input change nothing, nor does a whole-number range kept as floats.
+    """
+    wave = np.asarray(wave, np.float64)
+    wave = wave - wave.mean()
+    rms = float(np.sqrt(np.mean(wave**2)))
+    if rms == 0.0:
+        return wave.astype(np.float32)
+    return (wave * min(10 ** (LEVEL_DBFS / 20) / rms, 10 ** (MOST_GAIN_DB / 20))).astype(np.float32)
+
+
+def _decode_av(path: str | Path, name: str, seconds: float | None) -> tuple[np.ndarray, int]:
+    """What libsndfile refuses, by PyAV: the first audio stream -> float32 (samples, channels); rate."""
+    blocks: list[np.ndarray] = []
+    n_read, stop = 0, time.monotonic() + DECODE_SECONDS
+    try:
+        with av.open(os.fspath(path)) as opened:
+            if not opened.streams.audio:
+                raise BadAudio(f"{name} has no sound in it")
+            stream = opened.streams.audio[0]
+            rate, layout = stream.rate, stream.layout.name
+            check_rate(name, rate)
+            resampler = av.AudioResampler("fltp", layout, rate)
+            for frame in opened.decode(stream):
+                for part in resampler.resample(frame):
+                    blocks.append(part.to_ndarray().T)
+                    n_read += len(blocks[-1])
+                if seconds is not None and n_read >= seconds * rate:
+                    break
+                if time.monotonic() > stop:
+                    raise BadAudio(
+                        f"{name} takes more than {DECODE_SECONDS:.0f} s to decode: convert it to WAV"
+                    )
+    except (av.FFmpegError, ValueError, MemoryError) as error:
+        raise BadAudio(
+            f"{name} cannot be read as audio ({getattr(error, 'strerror', None) or error})"
+        ) from None
+    if n_read == 0:
+        raise BadAudio(f"{name} holds no samples")
+    return np.concatenate(blocks)[: None if seconds is None else int(seconds * rate)], rate
+
+
 def _decode(path: str | Path, name: str, seconds: float | None) -> tuple[np.ndarray, int]:
     """-> float32 (samples, channels), all of them or those of the first `seconds`; rate."""
+    n_read = 0
     try:
         with soundfile.SoundFile(os.fspath(path)) as opened:
+            n_read = 1  # it knows the file: what fails from here on is damage
             promised, own_rate = opened.frames, opened.samplerate
             _check_known(name, promised / own_rate)
             wanted = promised if seconds is None else min(promised, int(seconds * own_rate))
@@ -67,7 +122,11 @@ def _decode(path: str | Path, name: str, seconds: float | None) -> tuple[np.ndar
                 n_read = promised
     except BadAudio:
         raise
-    except (soundfile.LibsndfileError, RuntimeError, MemoryError, ValueError) as error:
+    except soundfile.LibsndfileError as error:
+        if n_read or not os.path.isfile(path) or os.path.getsize(path) == 0:
+            raise BadAudio(_why(path, name, error)) from None
+        return _decode_av(path, name, seconds)
+    except (RuntimeError, MemoryError, ValueError) as error:
         raise BadAudio(_why(path, name, error)) from None
     if len(wave) == 0:
         raise BadAudio(f"{name} holds no samples")
