@@ -163,7 +163,8 @@ def processor_name() -> str:
 def score_cache(run: Run, model: Any, cache: Cache, size: int = 32) -> pd.DataFrame:
     """Scores of every clip of a cache by a loaded model: `utterance, attack, label, split, speaker, score`."""
     mean_over_time = (
-        is_classical(check_settings(run.parameters, others=True).model) and len(input_shape(cache.setting)) == 2
+        is_classical(check_settings(run.parameters, others=True).model)
+        and len(input_shape(cache.setting)) == 2
     )
     values = []
     for start in range(0, len(cache.table), size):
