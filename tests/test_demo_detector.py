@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from helpers.data.audio import read_audio
+from helpers.data.audio import read_audio, safe_name
 from helpers.data.errors import BadAudio
-from helpers.demo.audio import safe_name
 from helpers.demo.caveats import Meter
 from helpers.demo.detector import CARD, ONNX, load_detector
 from helpers.demo.verdict import BONAFIDE, MIXED, SPOOF, UNSURE, Card, Window, decide, share_in_words

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from helpers.data.audio import Facts, read_blocks, safe_name
 from helpers.data.errors import BadAudio
-from helpers.demo.audio import Facts, read_blocks, safe_name
 from helpers.demo.break_it import TREATMENTS, as_data_uri, break_it
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.examples import Example, example_of

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.data.audio import SAMPLE_RATE
+from helpers.data.audio import LONGEST_SECONDS, SAMPLE_RATE, Facts, read_blocks, safe_name
 from helpers.data.errors import BadAudio
-from helpers.demo.audio import LONGEST_SECONDS, Facts, read_blocks, safe_name
 from helpers.demo.caveats import FRAME, Meter
 from helpers.demo.verdict import Card, Refusal, Verdict, Window, decide
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from helpers.data.audio import safe_name
 from helpers.data.errors import BadAudio
-from helpers.demo.audio import safe_name
 from helpers.demo.detector import card_of
 from helpers.demo.verdict import BONAFIDE, SPOOF, UNSURE
 from helpers.runs import Run, load_runs

@@ -21,9 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from helpers.data.audio import AUDIO_ENDINGS
 from helpers.data.errors import BadAudio
 from helpers.demo.answers import EMPTY, GONE, LONGEST_SECONDS, Answers
-from helpers.demo.audio import AUDIO_ENDINGS
 from helpers.demo.detector import load_detector, usable_runs
 from helpers.demo.examples import find_examples
 from helpers.demo.report import STYLE, WARNING, refusal

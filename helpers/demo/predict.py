@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from helpers.data.audio import AUDIO_ENDINGS, safe_name
 from helpers.data.errors import BadAudio
 from helpers.data.tree import is_hidden, walk
-from helpers.demo.audio import AUDIO_ENDINGS, safe_name
 from helpers.demo.detector import load_detector
 from helpers.demo.verdict import BONAFIDE, MIXED, SPOOF, Refusal, Verdict
 

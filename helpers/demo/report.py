@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment
 
-from helpers.demo.audio import Facts, read_blocks, safe_name
+from helpers.data.audio import Facts, read_blocks, safe_name
 from helpers.demo.verdict import BONAFIDE, MIXED, SPOOF, Card, Verdict, clock
 from helpers.figures import verdict as figures
 

@@ -32,7 +32,7 @@ from helpers.features.computation import compute, feature_shape, fit_length
 from helpers.features.settings import FeatureSetting
 from helpers.runs import digest, read_json, write_json, write_whole
 
-CODE = 2  # raise it when a change of code changes the values of a feature: older caches are then left aside
+CODE = 3  # raise it when a change of code changes the values of a feature: older caches are then left aside
 WORDS = ("utterance", "path", "label", "attack", "speaker", "split", "dataset")
 REJECTED_COLUMNS = ["utterance", "path", "label", "split", "reason"]
 MAX_REJECTED = 0.01  # share of clips that may be unusable

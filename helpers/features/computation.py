@@ -15,6 +15,10 @@ from helpers.features.settings import FeatureSetting
 Samples = TypeVar("Samples", np.ndarray, torch.Tensor)
 
 
+LEVEL = 10 ** (-26 / 20)
+MOST_GAIN = 10 ** (60 / 20)  # near silence stays silent
+
+
 def fit_length(wave: Samples, n_samples: int) -> Samples:
     """(..., samples) -> (..., n_samples): cut from the start, or repeated from the start until it is long enough.
 
@@ -29,6 +33,16 @@ def fit_length(wave: Samples, n_samples: int) -> Samples:
     if isinstance(wave, torch.Tensor):
         return wave.repeat(*[1] * (wave.ndim - 1), repeats)[..., :n_samples]
     return np.tile(wave, repeats)[..., :n_samples]
+
+
+def level(waves: torch.Tensor) -> torch.Tensor:
+    """(batch, samples) -> the same without offset, root mean square at -26 dB of full scale, the gain at most 60 dB.
+
+    What cannot be heard (offset, scale, whole numbers kept as floats) changes no feature. -26 dB as in ITU-T P.56.
+    """
+    waves = waves - waves.mean(-1, keepdim=True)
+    rms = waves.square().mean(-1, keepdim=True).sqrt()
+    return waves * (LEVEL / rms.clamp_min(1e-9)).clamp_max(MOST_GAIN)
 
 
 FUNCTIONS: dict[str, Callable[[torch.Tensor, FeatureSetting], torch.Tensor]] = {
@@ -50,13 +64,13 @@ FUNCTIONS: dict[str, Callable[[torch.Tensor, FeatureSetting], torch.Tensor]] = {
 def compute(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
     """(batch, samples) at setting.sample_rate, -1..1 -> (batch, *feature), float32, on the device of the waves.
 
-    Longer waves are cut to setting.n_samples and shorter ones repeated, as the cache does: the same audio gives the
-    same feature here and there. ValueError for anything but (batch, samples) of real numbers.
+    Longer waves are cut to setting.n_samples and shorter ones repeated, then brought to one level: the same audio gives
+    the same feature here and in the cache. ValueError for anything but (batch, samples) of real numbers.
     """
     if waves.ndim != 2 or not waves.is_floating_point():
         raise ValueError(f"features need floats (batch, samples), got {waves.dtype} {tuple(waves.shape)}")
     with torch.set_grad_enabled(waves.requires_grad):
-        features = FUNCTIONS[setting.kind](fit_length(waves.float(), setting.n_samples), setting)
+        features = FUNCTIONS[setting.kind](level(fit_length(waves.float(), setting.n_samples)), setting)
     return features.contiguous()
 
 
