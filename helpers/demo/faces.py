@@ -78,7 +78,9 @@ def require_face(path: str | Path, name: str) -> None:
     """BadAudio where OpenCV's frontal face finder finds none."""
     import cv2
 
-    finder = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
+    finder = cv2.CascadeClassifier(
+        str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_alt2.xml")
+    )
     grey = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
     if grey is not None and len(finder.detectMultiScale(grey, 1.05, 2)) == 0:
         raise BadAudio(
