@@ -7,6 +7,7 @@ files put together or without a table of lengths.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,11 +33,13 @@ TOLD = (
 
 def decoded(path: str | Path, name: str, enough: float | None) -> Iterator[tuple[np.ndarray, int]]:
     """(float32 (frames, channels), rate) block after block, by libsndfile or by PyAV."""
-    if not os.path.exists(path):
-        raise BadAudio(f"{name} is not there")
-    if not os.path.isfile(path):
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        raise BadAudio(f"{name} is not there") from None
+    if not stat.S_ISREG(found.st_mode):
         raise BadAudio(f"{name} is not a file")
-    if os.path.getsize(path) == 0:
+    if found.st_size == 0:
         raise BadAudio(f"{name} is empty (0 bytes)")
     opened = opened_by_libsndfile(path)
     if opened is None:
@@ -61,7 +64,7 @@ def decoded(path: str | Path, name: str, enough: float | None) -> Iterator[tuple
             if n < len(block) or n_read >= told:
                 break
         read, whole = n_read / opened.samplerate, told / opened.samplerate
-        lacking = _lacking(path)
+        lacking = _lacking(path, found.st_size) if opened.format not in ("FLAC", "MP3") else 1.0
         if lacking > 1.0:
             raise BadAudio(f"{name} is cut off: {whole:.2f} s of {whole * lacking:.2f} s can be read")
         if lacking < 0.0:
@@ -108,9 +111,9 @@ def _joined(data: bytes, form: str) -> bool:
     )
 
 
-def _lacking(path: str | Path) -> float:
+def _lacking(path: str | Path, size: int) -> float:
     """How many times as many bytes the header tells of, 1 where it is content; -1 for Ogg that ends within a page."""
-    size, told = os.path.getsize(path), 0
+    told = 0
     with open(path, "rb") as file:
         head = file.read(28)
         kind = head[:4]
