@@ -47,7 +47,9 @@ def test_eight_channels_at_192_khz_become_one_at_16(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.stack([one * k / 8 for k in range(8)], axis=1), 192_000)
     wave = read_audio(tmp_path / "a.wav")
     assert len(wave) == 8_000
-    assert np.abs(wave).max() == pytest.approx(0.3 * np.mean(np.arange(1, 8) / 8), rel=0.05)  # the first is silent
+    assert np.abs(wave).max() == pytest.approx(
+        0.3 * np.mean(np.arange(1, 8) / 8), rel=0.05
+    )  # the first is silent
 
 
 def bad_file(tmp_path, kind):

@@ -27,6 +27,7 @@ from helpers.features import (
     build_cache,
     cache,
     cache_folder,
+    computation,
     compute,
     fit_length,
     get_setting,
@@ -257,14 +258,14 @@ def test_a_folder_removed_and_built_again_is_read_anew(table: pd.DataFrame, tmp_
     np.testing.assert_array_equal(again.read(range(4)), np.load(tmp_path / "cache" / "features.npy"))
 
 
-def test_a_file_whose_name_is_no_utf8_is_rejected_by_name_and_nothing_else_stops(tmp_path: Path) -> None:
+def test_a_file_whose_name_is_no_utf8_is_read(tmp_path: Path) -> None:
     table = make_table(tmp_path, 3)
     named = os.fsdecode(os.fsencode(tmp_path) + b"/b\xf6se.wav")
     os.rename(table.loc[1, "path"], named)
     table.loc[1, "path"] = named
     build_cache(table, SMALL, tmp_path / "cache", max_rejected=0.5)
     cache = open_cache(tmp_path / "cache")
-    assert len(cache) == 2 and list(cache.rejected["path"]) == [named]
+    assert len(cache) == 3 and named in list(cache.table["path"])
 
 
 def test_what_was_allowed_for_one_feature_is_allowed_for_the_next(tmp_path: Path) -> None:
@@ -284,14 +285,14 @@ def test_a_cache_of_files_that_have_moved_tells_their_new_place(tmp_path: Path) 
     assert build_cache(moved, SMALL, tmp_path / "cache").table["path"].tolist() == moved["path"].tolist()
 
 
-def test_values_beyond_half_precision_are_rejected_and_not_clipped(tmp_path: Path) -> None:
+def test_values_beyond_half_precision_are_rejected_and_not_clipped(tmp_path: Path, monkeypatch) -> None:
     rows = make_table(tmp_path / "clips", 4)
-    loud = tmp_path / "clips" / "loud.wav"
-    soundfile.write(loud, np.linspace(-1e5, 1e5, 9000), 16000, subtype="FLOAT")
-    rows.loc[2, "path"] = str(loud)
+    soundfile.write(tmp_path / "clips" / "loud.wav", np.linspace(-1e5, 1e5, 9000), 16000, subtype="FLOAT")
+    rows.loc[2, "path"] = str(tmp_path / "clips" / "loud.wav")
     setting = FeatureSetting("wave", seconds=0.5)
+    monkeypatch.setattr("helpers.features.cache.compute", computation.feature_of)  # as a feature that is not levelled
     cache = build_cache(rows, setting, tmp_path / "cache", max_rejected=0.5)
-    assert cache.rejected["reason"].tolist() == ["wave reaches 1e+05, float16 holds at most 65504"]
+    assert cache.rejected["reason"].str.contains("float16 holds at most 65504").tolist() == [True]
     assert len(cache) == 3
 
 

@@ -8,7 +8,8 @@ import torch
 from test_features_cache import make_table
 from test_features_spectral import sounds
 
-from helpers.features import FEATURES, FeatureSetting, axis_labels, compute, filter_bank, pictures
+from helpers.features import FEATURES, FeatureSetting, axis_labels, filter_bank, pictures
+from helpers.features.computation import feature_of as compute
 from tools import bench_cache as bench
 
 WAVEFORM, SPECTROGRAM = FEATURES["waveform_picture"], FEATURES["spectrogram_picture"]

@@ -17,7 +17,6 @@ from helpers.features import (
     FeatureSetting,
     axis_labels,
     chroma_filters,
-    compute,
     dct_matrix,
     deep_voice,
     feature_shape,
@@ -27,6 +26,7 @@ from helpers.features import (
     one_second_means,
     spectral,
 )
+from helpers.features.computation import feature_of as compute
 from tools import bench_cache as bench
 
 SPEECH = Path(__file__).parents[2] / "shared" / "data" / "speech_pairs" / "flac"

@@ -13,13 +13,14 @@ import soundfile
 import torch
 from torch.nn import functional as F
 
+from helpers.data.effects import EFFECTS as WAVES
 from helpers.execution.plan import PLAN
 from helpers.features import FEATURES as KNOWN
 from helpers.features import FeatureSetting, build_cache, compute
 from helpers.models import MODELS, is_classical
 from helpers.runs import open_run
 from helpers.training import check_settings, describe, fit, loop
-from helpers.training.augment import FEATURES, WAVES, augment_features, augment_waves
+from helpers.training.augment import FEATURES, augment_features, augment_waves
 from helpers.training.batches import BatchReader, clip_weights, epoch_order, split_rows, step_seed, subset
 from helpers.training.folds import fit_folds
 from helpers.training.loop import ADDITIVE_MARGIN, SCALE, loss_of

@@ -1,19 +1,32 @@
-"""What happens to sound on its way, each as (float (n,) at 16 kHz, generator) -> (n,): training and the page use the same."""
+"""What happens to sound on its way: the one set of effects, for training and for the page's *Break it*.
+
+Each takes float (n,) at 16 kHz and a generator that draws what is not given, and returns (n,).
+"""
 
 from __future__ import annotations
 
 import io
 
+import av
 import numpy as np
-import soundfile
+import soxr
 from scipy.signal import butter, fftconvolve, firwin2, sosfiltfilt
 
+RATE = 16_000
+# Encoder, container and the bit rates that are drawn from: what messengers, players and web pages use.
+CODECS = {
+    "mp3": ("libmp3lame", "mp3", (32_000, 48_000, 64_000, 128_000)),
+    "aac": ("aac", "adts", (32_000, 64_000, 96_000)),
+    "opus": ("libopus", "ogg", (12_000, 16_000, 24_000, 48_000)),
+}
 
-def wave_noise(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+
+def noise(wave: np.ndarray, rng: np.random.Generator, snr_db: float | None = None) -> np.ndarray:
     """Coloured noise (white to brown) at 10 to 40 dB below the speech."""
     spectrum = np.fft.rfft(rng.standard_normal(len(wave)))
     spectrum /= np.maximum(np.arange(len(spectrum)), 1.0) ** rng.uniform(0.0, 1.0)
-    return wave + _at_snr(np.fft.irfft(spectrum, len(wave)), wave, rng.uniform(10.0, 40.0))
+    below = rng.uniform(10.0, 40.0)
+    return wave + _at_snr(np.fft.irfft(spectrum, len(wave)), wave, below if snr_db is None else snr_db)
 
 
 def _at_snr(noise: np.ndarray, wave: np.ndarray, decibels: float) -> np.ndarray:
@@ -22,7 +35,7 @@ def _at_snr(noise: np.ndarray, wave: np.ndarray, decibels: float) -> np.ndarray:
     return noise * ratio * 10 ** (-decibels / 20)
 
 
-def wave_gain(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def gain(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Up to 10 dB softer or louder, clipped at full scale as a recorder clips."""
     return np.clip(wave * 10 ** (rng.uniform(-10, 10) / 20), -1.0, 1.0)
 
@@ -46,18 +59,39 @@ def telephone(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.sign(rounded) * (256 ** np.abs(rounded) - 1) / 255 * peak
 
 
-def codec(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Through MP3, Vorbis or Opus and back, at a drawn quality."""
-    container, subtype = [("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("OGG", "OPUS")][rng.integers(3)]
+def codec(
+    wave: np.ndarray, rng: np.random.Generator, name: str | None = None, bit_rate: int | None = None
+) -> np.ndarray:
+    """Through MP3, AAC or Opus at a drawn bit rate (bit/s), and back."""
+    name = name or list(CODECS)[rng.integers(len(CODECS))]
+    encoder, container, rates = CODECS[name]
     buffer = io.BytesIO()
-    level = float(rng.uniform(0.2, 0.95))
-    with soundfile.SoundFile(
-        buffer, "w", 16000, 1, format=container, subtype=subtype, compression_level=level
-    ) as file:
-        file.write(wave.astype(np.float32))
+    with av.open(buffer, "w", format=container) as out:
+        stream = out.add_stream(encoder, rate=RATE, layout="mono")
+        stream.bit_rate = bit_rate or int(rng.choice(rates))
+        whole = (np.clip(wave, -1, 1) * 32767).astype(np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(whole, "s16", "mono")
+        frame.sample_rate = RATE
+        resampler = av.AudioResampler(stream.format, stream.layout, stream.rate, stream.frame_size or None)
+        for part in (*resampler.resample(frame), *resampler.resample(None), None):
+            out.mux(stream.encode(part))
     buffer.seek(0)
-    decoded, _ = soundfile.read(buffer, dtype="float32")
-    return np.resize(decoded, len(wave)) if len(decoded) < len(wave) else decoded[: len(wave)]
+    with av.open(buffer) as back:
+        rate = back.streams.audio[0].rate
+        parts = av.AudioResampler("fltp", "mono", rate)
+        pieces = [part.to_ndarray()[0] for frame in back.decode(audio=0) for part in parts.resample(frame)]
+    return _as_long(soxr.resample(np.concatenate(pieces), rate, RATE), wave)
+
+
+def _as_long(changed: np.ndarray, wave: np.ndarray) -> np.ndarray:
+    """`changed`, cut or continued with silence to the length of `wave`."""
+    return np.pad(changed[: len(wave)], (0, max(0, len(wave) - len(changed))))
+
+
+def resample(wave: np.ndarray, rng: np.random.Generator, rate: int | None = None) -> np.ndarray:
+    """Down to 8, 11.025 or 12 kHz and back: the band above is gone."""
+    low = rate or int(rng.choice([8_000, 11_025, 12_000]))
+    return _as_long(soxr.resample(soxr.resample(wave, RATE, low), low, RATE), wave)
 
 
 def rawboost(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -79,11 +113,4 @@ def rawboost(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return out + _at_snr(rng.standard_normal(len(out)), out, rng.uniform(15, 40))
 
 
-EFFECTS = {
-    "noise": wave_noise,
-    "gain": wave_gain,
-    "reverb": reverb,
-    "telephone": telephone,
-    "codec": codec,
-    "rawboost": rawboost,
-}
+EFFECTS = {effect.__name__: effect for effect in (noise, gain, reverb, telephone, codec, resample, rawboost)}

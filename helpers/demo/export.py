@@ -18,7 +18,7 @@ import torch
 
 from helpers.demo.detector import CARD, ONNX, Detector, RunDetector, load_detector
 from helpers.features import FeatureSetting, spectral
-from helpers.features.computation import FUNCTIONS
+from helpers.features.computation import FUNCTIONS, level
 
 AGREEMENT = 2e-3  # of log-odds: a Fourier transform by convolution rounds otherwise than the fast one
 OPSET = 18
@@ -45,7 +45,7 @@ class WaveToLogOdds(torch.nn.Module):
         # The remainder repeats what is shorter than a window, as the training does.
         index = (starts[:, None] + torch.arange(size)[None]) % length
         pieces = wave[:, index.flatten()].reshape(-1, size)
-        features = FUNCTIONS[self.setting.kind](pieces, self.setting).half().float()
+        features = FUNCTIONS[self.setting.kind](level(pieces), self.setting).half().float()
         return self.network(features).reshape(wave.shape[0], -1).mean(1)
 
 

@@ -62,15 +62,26 @@ FUNCTIONS: dict[str, Callable[[torch.Tensor, FeatureSetting], torch.Tensor]] = {
 
 
 def compute(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
-    """(batch, samples) at setting.sample_rate, -1..1 -> (batch, *feature), float32, on the device of the waves.
+    """(batch, samples) at setting.sample_rate -> (batch, *feature), float32: what the cache holds of the same audio.
 
-    Longer waves are cut to setting.n_samples and shorter ones repeated, then brought to one level: the same audio gives
-    the same feature here and in the cache. ValueError for anything but (batch, samples) of real numbers.
+    Longer waves are cut to setting.n_samples, shorter ones repeated, then brought to one level; the 26 means of
+    DEEP-VOICE are taken at the file's own level, as its table was. ValueError as `feature_of`.
+    """
+    if waves.ndim == 2 and waves.is_floating_point():
+        waves = fit_length(waves.float(), setting.n_samples)
+        waves = waves if setting.kind == "deep_voice_26" else level(waves)
+    return feature_of(waves, setting)
+
+
+def feature_of(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
+    """The feature by its definition, at the level that the waves have: (batch, samples) -> (batch, *feature), float32.
+
+    ValueError for anything but (batch, samples) of real numbers.
     """
     if waves.ndim != 2 or not waves.is_floating_point():
         raise ValueError(f"features need floats (batch, samples), got {waves.dtype} {tuple(waves.shape)}")
     with torch.set_grad_enabled(waves.requires_grad):
-        features = FUNCTIONS[setting.kind](level(fit_length(waves.float(), setting.n_samples)), setting)
+        features = FUNCTIONS[setting.kind](fit_length(waves.float(), setting.n_samples), setting)
     return features.contiguous()
 
 

@@ -135,7 +135,7 @@ class BatchReader:
         generator = torch.Generator().manual_seed(step_seed(self.seed, epoch, step))
         if self.on_waves:
             batch = augment_waves(self.waves(rows), self.on_waves, generator)
-            batch = batch if self.setting.kind == "wave" else compute(batch, self.setting)
+            batch = compute(batch, self.setting)
         else:
             batch = self.features(rows)
         if self.crop and batch.shape[-1] > self.crop:
