@@ -21,9 +21,16 @@ from data_trees import (
     zipped,
 )
 
-from helpers.data import CountMismatch, DataError, SourceError, fingerprint, get_entry, open_dataset
+from helpers.data import BadAudio, CountMismatch, DataError, SourceError, fingerprint, get_entry, open_dataset
 from helpers.data.deep_voice import speakers_of
-from helpers.data.first_look import attack_table, data_sets, shared_speakers, speaker_table, split_table
+from helpers.data.first_look import (
+    attack_table,
+    data_sets,
+    first_readable,
+    shared_speakers,
+    speaker_table,
+    split_table,
+)
 from helpers.data.manifest import MANIFEST
 from helpers.environment import where_am_i
 
@@ -787,3 +794,13 @@ def test_a_union_says_what_it_cannot_put_together(tmp_path, manifest):
         open_dataset("starter+real_fake_faces", manifest=manifest())
     with pytest.raises(DataError, match="path in the manifest"):
         open_dataset("starter+for_norm", str(tmp_path), manifest=manifest())
+
+
+def test_an_example_is_a_clip_that_can_be_read(tmp_path, capsys):
+    touch(tmp_path / "bad.flac", b"no audio at all")
+    write_clip(tmp_path / "good.wav")
+    table = pd.DataFrame({"path": [str(tmp_path / "bad.flac"), str(tmp_path / "good.wav")]})
+    assert first_readable(table)["path"].endswith("good.wav")
+    assert "bad.flac" in capsys.readouterr().out
+    with pytest.raises(BadAudio, match="bad.flac"):
+        first_readable(table[:1])

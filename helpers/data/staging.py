@@ -216,11 +216,8 @@ def copy_sequentially(source: Path, target: Path) -> str:
 
 
 def hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
     with open(path, "rb") as reader:
-        while block := reader.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(reader, "sha256").hexdigest()
 
 
 def check_room(folder: Path, needed: int, name: str) -> None:
