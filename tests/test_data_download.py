@@ -302,7 +302,7 @@ def test_notebook_01_downloads_what_is_not_there(service, tmp_path, monkeypatch)
     names = {"dataset": "here", "source": "", "parameters": {"dataset": "here", "source": ""}}
     for source in code[2:-1]:  # between the set-up and the exercise
         exec(compile(source, "01_download", "exec"), names)
-    assert names["found"].kind == "download" and names["archive"].read_bytes() == service.body
+    assert names["found"]["here"].kind == "download" and names["archives"][0].read_bytes() == service.body
     assert list((tmp_path / "runs").glob("01_download-here-*/metrics.json"))
 
 

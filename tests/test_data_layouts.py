@@ -21,9 +21,16 @@ from data_trees import (
     zipped,
 )
 
-from helpers.data import CountMismatch, DataError, SourceError, fingerprint, open_dataset
+from helpers.data import BadAudio, CountMismatch, DataError, SourceError, fingerprint, get_entry, open_dataset
 from helpers.data.deep_voice import speakers_of
-from helpers.data.first_look import attack_table, data_sets, shared_speakers, speaker_table, split_table
+from helpers.data.first_look import (
+    attack_table,
+    data_sets,
+    first_readable,
+    shared_speakers,
+    speaker_table,
+    split_table,
+)
 from helpers.data.manifest import MANIFEST
 from helpers.environment import where_am_i
 
@@ -228,7 +235,7 @@ def test_combined_keeps_each_parts_own_split(tmp_path, manifest):
     fake_or_real(tmp_path / "in")
     table = open_dataset("for_combined", str(tmp_path / "in"), manifest=manifest()).table
     check_table(table)
-    assert len(table) == 48 and table["part"].nunique() == 4
+    assert len(table) == 36 and set(table["part"]) == {"for-norm", "for-2sec", "for-rerec"}
     in_path = table["path"].str.extract(r"/(training|validation|testing)/")[0]
     words = {"training": "train", "validation": "dev", "testing": "eval"}
     assert (in_path.map(words) == table["split"]).all()
@@ -236,7 +243,7 @@ def test_combined_keeps_each_parts_own_split(tmp_path, manifest):
 
 def test_missing_part_is_named(tmp_path, manifest):
     fake_or_real(tmp_path / "in", {"for-norm": "for-norm"})
-    with pytest.raises(DataError, match="the part for-original was not found"):
+    with pytest.raises(DataError, match="the part for-2sec was not found"):
         open_dataset("for_combined", str(tmp_path / "in"), manifest=manifest())
     with pytest.raises(SourceError, match="is not in it"):
         open_dataset("for_2sec", str(tmp_path / "in"), manifest=manifest())
@@ -433,15 +440,15 @@ def test_the_speakers_of_a_protocol_can_be_kept_apart(tmp_path, manifest):
 def test_data_without_one_class_are_refused_unless_allowed(tmp_path, manifest, where, capsys):
     """As when all recordings of one class are in a format that is not read; what was allowed once stays allowed."""
     for path in (real_and_fake(tmp_path / "in") / where).glob("*.wav"):
-        path.rename(path.with_suffix(".M4A"))
+        path.rename(path.with_suffix(".DOC"))
     with pytest.raises(CountMismatch, match="each split needs both classes, but train has "):
         open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
-    assert "10 files not read (m4a): convert to WAV, e.g. ffmpeg -i x.m4a x.wav" in capsys.readouterr().out
+    assert "10 left out, not of a kind that is read: 10 .doc" in capsys.readouterr().out
     assert (
         len(open_dataset("my_folder", str(tmp_path / "in"), allow_mismatch=True, manifest=manifest())) == 10
     )
     opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
-    assert any("10 files not read" in note for note in opened.notes)
+    assert any("10 .doc" in note for note in opened.notes)
 
 
 def test_a_split_without_one_class_is_refused(tmp_path, manifest):
@@ -461,9 +468,9 @@ def test_a_split_without_one_class_is_refused(tmp_path, manifest):
 
 
 def test_folders_with_audio_that_is_not_read_alone_are_named(tmp_path, manifest):
-    for name in ("real/a.m4a", "fake/b.aac"):
+    for name in ("real/a.doc", "fake/b.PDF", "fake/._c.wav"):
         touch(tmp_path / "in" / name)
-    with pytest.raises(DataError, match=r"no audio in them .*2 files not read \(aac, m4a\): convert to WAV"):
+    with pytest.raises(DataError, match=r"nothing in them to read; 2 left out.*: 1 \.doc, 1 \.pdf"):
         open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
 
 
@@ -704,3 +711,96 @@ def test_first_look_tables(tmp_path, manifest):
     assert speaker_table(table).loc["LA_0079", "splits"] == "train"
     assert shared_speakers(table) == []
     assert shared_speakers(table.assign(speaker="same")) == ["same"]
+
+
+def test_every_ending_that_is_read_counts_and_the_rest_is_said(tmp_path, manifest):
+    for number, ending in enumerate(["m4a", "WEBM", "ogx", "Mp4", "flac"] * 2):
+        for kind in ("real", "fake"):
+            touch(tmp_path / "in" / kind / f"{number}.{ending}")
+    touch(tmp_path / "in" / "real" / "list.docx")
+    touch(tmp_path / "in" / "fake" / "deep" / "cover.JPG")
+    for hidden in ("real/._1.flac", "fake/__MACOSX/2.flac", "fake/.git/3.flac"):
+        touch(tmp_path / "in" / hidden)
+    opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
+    assert len(opened) == 20
+    assert "2 left out, not of a kind that is read: 1 .docx, 1 .jpg" in opened.notes
+
+
+def test_folders_that_differ_in_case_alone_are_put_together(tmp_path, manifest):
+    for kind in ("real", "Real", "FAKE", "fake"):
+        for number in range(6):
+            write_clip(tmp_path / "in" / kind / f"{number}.wav")
+    table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert table["label"].value_counts().to_dict() == {"bonafide": 12, "spoof": 12}
+    assert table["path"].is_unique
+
+
+@pytest.mark.parametrize("shape", ["{split}/{kind}", "{kind}/{split}", "{kind}/{split}/deep"])
+def test_a_split_above_or_below_the_classes_is_the_users_own(tmp_path, manifest, shape):
+    for split in ("Train", "valid", "TEST"):
+        for kind in ("real", "fake"):
+            for number in range(3):
+                write_clip(tmp_path / "in" / shape.format(split=split, kind=kind) / f"{number}.wav")
+    table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    words = {"Train": "train", "valid": "dev", "TEST": "eval"}
+    for path, split in zip(table["path"], table["split"], strict=True):
+        assert next(words[part] for part in path.split("/") if part in words) == split
+    assert "split_scheme" not in table
+
+
+def test_what_lies_outside_of_the_users_split_is_said(tmp_path, manifest):
+    inside = real_and_fake(tmp_path / "in")
+    write_clip(inside / "Real" / "train" / "a.wav")
+    opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
+    assert any("train inside the classes" in note and "20 clips lie outside" in note for note in opened.notes)
+    for split in ("training", "validation", "testing"):
+        real_and_fake(tmp_path / "both" / split)
+    real_and_fake(tmp_path / "both")
+    opened = open_dataset("my_folder", str(tmp_path / "both"), manifest=manifest())
+    assert len(opened) == 60 and any("20 beside the split folders" in note for note in opened.notes)
+
+
+# ---------------------------------------------------------------- several data sets at once
+
+
+def test_two_data_sets_with_the_same_names_are_one_table(tmp_path, manifest):
+    for name in ("left", "right"):
+        protocol_csv(tmp_path / name)
+    fields = {"title": "x", "source": "folder", "layout": "protocol_csv"}
+    path = manifest(left={**fields, "path": "left"}, right={**fields, "path": "right"})
+    parts = [open_dataset(name, manifest=path) for name in ("left", "right")]
+    union = open_dataset("left + right", manifest=path)
+    table = union.table
+    check_table(table)
+    assert union.name == "left+right" and len(table) == sum(map(len, parts))
+    assert table["path"].tolist() == [clip for part in parts for clip in part.table["path"]]
+    assert table["split"].tolist() == [split for part in parts for split in part.table["split"]]
+    assert set(parts[0].table.columns) == set(table.columns)
+    for column in ("utterance", "attack", "speaker"):
+        named = table[~table[column].isin(["-", "unknown"])]
+        assert len(named) and (named[column].str.partition("/")[0] == named["dataset"]).all()
+    assert union.fingerprint == fingerprint(get_entry("left+right", path))
+    assert all(part.fingerprint in union.fingerprint for part in parts)
+
+
+def test_a_union_says_what_it_cannot_put_together(tmp_path, manifest):
+    with pytest.raises(DataError, match="did you mean 'for_norm'"):
+        open_dataset("starter+for_nrm", manifest=manifest())
+    with pytest.raises(DataError, match="twice"):
+        open_dataset("starter+starter", manifest=manifest())
+    with pytest.raises(DataError, match="of one kind"):
+        open_dataset("starter+real_fake_faces", manifest=manifest())
+    with pytest.raises(DataError, match="path in the manifest"):
+        open_dataset("starter+for_norm", str(tmp_path), manifest=manifest())
+
+
+def test_an_example_is_a_clip_that_can_be_read(tmp_path, capsys):
+    touch(tmp_path / "bad.flac", b"no audio at all")
+    write_clip(tmp_path / "good.wav")
+    table = pd.DataFrame({"path": [str(tmp_path / "bad.flac"), str(tmp_path / "good.wav")]})
+    assert first_readable(table)["path"].endswith("good.wav")
+    assert "bad.flac" in capsys.readouterr().out
+    with pytest.raises(BadAudio, match="bad.flac"):
+        first_readable(table[:1])

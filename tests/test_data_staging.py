@@ -17,11 +17,12 @@ from pathlib import Path
 import pytest
 from data_trees import protocol_csv, touch, zipped
 
-from helpers.data import SourceError, StagingError, pack_results, stage
+from helpers.data import SourceError, StagingError, stage
 from helpers.data import staging as staging_module
 from helpers.data.manifest import PROJECT, Entry
-from helpers.data.sources import Source
+from helpers.data.sources import Source, find_source
 from helpers.data.staging import MARK
+from helpers.environment import where_am_i
 from tools.bench_staging import bench_staging
 
 
@@ -202,6 +203,59 @@ def test_full_disk_without_a_mount(tmp_path, archive, monkeypatch):
     assert content(stage(Source("zip", archive), entry(), tmp_path / "data")) == content(tmp_path / "tree")
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EIO, "mount it again, or, where it is over its quota"),
+        (errno.ENOTCONN, "mount it again"),
+        (errno.EACCES, "change its rights"),
+        (errno.ENAMETOOLONG, "shorten the names"),
+        (errno.EMFILE, "could not be staged"),
+    ],
+)
+def test_what_a_drive_refuses_is_one_sentence(tmp_path, archive, monkeypatch, number, words):
+    def broken(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(staging_module.shutil, "copyfileobj", broken)
+    with pytest.raises(StagingError, match=words) as caught:
+        stage(Source("zip", archive), entry(), tmp_path / "data")
+    assert "\n" not in str(caught.value)
+    assert all(name.endswith(".part") for name in leftovers(tmp_path / "data"))
+
+
+def test_names_that_no_disk_can_hold_are_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "long.zip", "w") as packed:
+        packed.writestr("real/" + "ж" * 141 + ".wav", "x")
+    with pytest.raises(StagingError, match="a name too long for this disk"):
+        stage(Source("zip", tmp_path / "long.zip"), entry(), tmp_path / "data")
+    with zipfile.ZipFile(tmp_path / "both.zip", "w") as packed:
+        packed.writestr("real", "x")
+        packed.writestr("real/a.wav", "x")
+    with pytest.raises(StagingError, match="a file and a folder have one name"):
+        stage(Source("zip", tmp_path / "both.zip"), entry(), tmp_path / "data")
+    assert not (tmp_path / "data" / "mine").exists()
+
+
+def test_the_zips_of_one_download_are_staged_together(tmp_path):
+    tree = protocol_csv(tmp_path / "tree")
+    files = sorted(path for path in tree.rglob("*") if path.is_file())
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    for number in (1, 2, 3):
+        with zipfile.ZipFile(drive / f"mine-20260101T120000Z-{number:03d}.zip", "w") as packed:
+            for path in files[number - 1 :: 3]:
+                packed.write(path, path.relative_to(tree))
+    second = drive / "mine-20260101T120000Z-002.zip"
+    for named in (second, drive):
+        found = find_source(entry(), where_am_i(), str(named), quiet=True)
+        assert content(stage(found, entry(), tmp_path / "data" / named.name)) == content(tree)
+    second.rename(tmp_path / "lost.zip")
+    for named in (drive, drive / "mine-20260101T120000Z-003.zip"):
+        with pytest.raises(SourceError, match="-002.zip is not beside it: download it too"):
+            find_source(entry(), where_am_i(), str(named), quiet=True)
+
+
 # ---------------------------------------------------------------- interruptions
 
 STAGE = """
@@ -281,18 +335,6 @@ def test_what_a_teacher_staged_is_used_where_students_may_not_write(tmp_path, ar
 
 
 # ---------------------------------------------------------------- the way back, and the benchmark
-
-
-def test_results_go_back_as_one_uncompressed_zip(tmp_path):
-    protocol_csv(tmp_path / "runs")
-    touch(tmp_path / "runs" / "half.part")
-    archive = pack_results(tmp_path / "runs", tmp_path / "runs" / "results.zip")
-    with zipfile.ZipFile(archive) as packed:
-        assert {info.compress_type for info in packed.infolist()} == {zipfile.ZIP_STORED}
-        assert "protocol.csv" in packed.namelist() and "half.part" not in packed.namelist()
-        assert "results.zip" not in packed.namelist()
-    with pytest.raises(StagingError, match="no folder"):
-        pack_results(tmp_path / "nothing", tmp_path / "r.zip")
 
 
 def test_benchmark_says_what_it_assumed(capsys):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from helpers.data.manifest import Entry, Manifest, fingerprint, get_entry, read_manifest
     from helpers.data.sources import Source, find_source
-    from helpers.data.staging import pack_results, stage
+    from helpers.data.staging import stage
 
 _HOME_OF = {
     **dict.fromkeys(["audio_duration", "audio_facts", "read_audio"], "audio"),
@@ -31,7 +31,7 @@ _HOME_OF = {
     **dict.fromkeys(["ManifestError", "SourceError", "StagingError"], "errors"),
     **dict.fromkeys(["Entry", "Manifest", "fingerprint", "get_entry", "read_manifest"], "manifest"),
     **dict.fromkeys(["Source", "find_source"], "sources"),
-    **dict.fromkeys(["pack_results", "stage"], "staging"),
+    "stage": "staging",
 }
 
 __all__ = [
@@ -51,7 +51,6 @@ __all__ = [
     "fingerprint",
     "get_entry",
     "open_dataset",
-    "pack_results",
     "read_audio",
     "read_manifest",
     "stage",

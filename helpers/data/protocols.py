@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.data.audio import AUDIO_ENDINGS
 from helpers.data.csv_file import first_line, read_csv_file
 from helpers.data.errors import DataError
 from helpers.data.layouts import SPLIT_FOLDERS, protocols_ending, require_root
@@ -18,7 +19,6 @@ from helpers.data.manifest import SPLITS, Entry
 from helpers.data.tree import is_folder, subfolders
 
 COLUMNS = ["utterance", "path", "label", "attack", "speaker", "split", "dataset"]
-AUDIO = {".flac", ".wav", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 LABEL_WORDS = {
     "bonafide": "bonafide", "bona-fide": "bonafide", "bona fide": "bonafide", "bona_fide": "bonafide",
     "real": "bonafide", "genuine": "bonafide", "human": "bonafide", "natural": "bonafide",
@@ -27,7 +27,7 @@ LABEL_WORDS = {
 WHOLE = re.compile(r"\.0+$")  # the label 1.0 is the label 1
 
 
-def files_by_name(folder: Path, endings: Iterable[str] = AUDIO) -> dict[str, str]:
+def files_by_name(folder: Path, endings: Iterable[str] = AUDIO_ENDINGS) -> dict[str, str]:
     """Name without ending -> path, from one listing of the folder; endings in any case."""
     endings = set(endings)
     with os.scandir(folder) as entries:

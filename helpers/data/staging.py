@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from helpers.data.errors import SourceError, StagingError
 from helpers.data.manifest import Entry
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 BLOCK = 16 * 2**20  # bytes
 MARK = ".staged.json"
 SPARE = 64 * 2**20  # bytes left free on the disk beside what is written
+LOST_MOUNT = (errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNABORTED, errno.EHOSTDOWN)
 
 
 def stage(source: Source, entry: Entry, folder: Path) -> Path:
@@ -43,18 +46,22 @@ def stage(source: Source, entry: Entry, folder: Path) -> Path:
         return source.path
     if source.path is None:
         raise SourceError(f"{entry.name} is not here yet: download it first")
+    with disk_errors(entry.name):
+        return _stage([source.path, *source.more], entry, folder)
+
+
+def _stage(archives: list[Path], entry: Entry, folder: Path) -> Path:
     target = folder / entry.name
     if _is_staged(
-        target, source.path, entry
+        target, archives, entry
     ):  # perhaps by somebody else, where we may not write, not even a lock
         return target
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder / f"{entry.name}.lock"):
-        if _is_staged(target, source.path, entry):
+        if _is_staged(target, archives, entry):
             return target
         started = time.monotonic()
-        with disk_errors(entry.name):
-            mark = _unpack_beside(source.path, entry, target)
+        mark = _unpack_beside(archives, entry, target)
     print(
         f"staged {entry.name}: {mark['files']:,} files, {in_units(mark['unpacked_bytes'])} "
         f"in {time.monotonic() - started:.1f} s at {target}"
@@ -62,32 +69,34 @@ def stage(source: Source, entry: Entry, folder: Path) -> Path:
     return target
 
 
-def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
+def _unpack_beside(archives: list[Path], entry: Entry, target: Path) -> dict[str, Any]:
     part = target.with_name(target.name + ".part")
     copy = target.with_name(target.name + ".zip.part")
     _remove(part)
     _remove(copy)
-    members = _members(archive, entry)
-    unpacked = sum(info.file_size for info in members)
-    copied = os.stat(archive).st_dev != os.stat(target.parent).st_dev
-    size = archive.stat().st_size
-    check_room(target.parent, (size if copied else 0) + unpacked, entry.name)
-    facts = _facts(archive)
+    members = [_members(archive, entry) for archive in archives]
+    unpacked = sum(info.file_size for infos in members for info in infos)
+    copied = os.stat(archives[0]).st_dev != os.stat(target.parent).st_dev
+    largest = max(archive.stat().st_size for archive in archives)
+    check_room(target.parent, (largest if copied else 0) + unpacked, entry.name)
+    facts = _facts(archives)
     sha256 = ""
-    if copied:
-        sha256 = copy_sequentially(archive, copy)
-    elif entry.sha256:
-        sha256 = hash_file(archive)
-    if entry.sha256 and sha256 != entry.sha256:
+    for archive, infos in zip(archives, members, strict=True):
+        if copied:
+            sha256 = copy_sequentially(archive, copy)
+        elif entry.sha256:
+            sha256 = hash_file(archive)
+        if entry.sha256 and sha256 != entry.sha256:
+            _remove(copy)
+            raise StagingError(
+                f"{archive.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
+            )
+        _unpack(copy if copied else archive, infos, part)
         _remove(copy)
-        raise StagingError(
-            f"{archive.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
-        )
-    _unpack(copy if copied else archive, members, part)
     mark = {
         **facts,
         "sha256": sha256,
-        "files": len(members),
+        "files": sum(map(len, members)),
         "unpacked_bytes": unpacked,
         "options": _choice(entry),
     }
@@ -96,7 +105,6 @@ def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
     (target / MARK).unlink(missing_ok=True)  # first: an outdated folder half removed must not look whole
     _remove(target)
     os.rename(part, target)
-    _remove(copy)
     return mark
 
 
@@ -104,17 +112,21 @@ def _choice(entry: Entry) -> list[str]:
     return sorted(str(name) for name in entry.options.get("members", []))
 
 
-def _facts(archive: Path) -> dict[str, Any]:
-    status = archive.stat()
-    return {"archive": archive.name, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+def _facts(archives: list[Path]) -> dict[str, Any]:
+    found = [archive.stat() for archive in archives]
+    return {
+        "archive": archives[0].name,
+        "bytes": sum(status.st_size for status in found),
+        "mtime_ns": max(status.st_mtime_ns for status in found),
+    }
 
 
-def _is_staged(target: Path, archive: Path, entry: Entry) -> bool:
-    """A complete folder made from this very archive. A known checksum outweighs the file's time."""
-    mark = staged_mark(target, entry)
-    if mark.get("bytes") != archive.stat().st_size:
+def _is_staged(target: Path, archives: list[Path], entry: Entry) -> bool:
+    """A complete folder made from these very archives. A known checksum outweighs the file's time."""
+    mark, facts = staged_mark(target, entry), _facts(archives)
+    if mark.get("bytes") != facts["bytes"]:
         return False
-    return bool(entry.sha256) or mark.get("mtime_ns") == archive.stat().st_mtime_ns
+    return bool(entry.sha256) or mark.get("mtime_ns") == facts["mtime_ns"]
 
 
 def staged_mark(target: Path, entry: Entry) -> dict[str, Any]:
@@ -204,11 +216,8 @@ def copy_sequentially(source: Path, target: Path) -> str:
 
 
 def hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
     with open(path, "rb") as reader:
-        while block := reader.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(reader, "sha256").hexdigest()
 
 
 def check_room(folder: Path, needed: int, name: str) -> None:
@@ -223,40 +232,55 @@ def check_room(folder: Path, needed: int, name: str) -> None:
 
 @contextlib.contextmanager
 def disk_errors(name: str, doing: str = "staged", then: str = "the next call begins anew") -> Iterator[None]:
-    """A full disk in words."""
+    """What a disk or a drive refuses, as a StagingError: one sentence with what to do."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StagingError(
-                f"the disk filled up while {name} was {doing}: make room, or set HELPERS_WORK to a larger disk; {then}"
-            ) from error
-        raise
+        if error.errno is None:  # of the network, whose callers explain it
+            raise
+        raise StagingError(_advice(error, name, doing, then)) from error
+
+
+def _advice(error: OSError, name: str, doing: str, then: str) -> str:
+    at = str(error.filename or name)
+    at = at if len(at) <= 80 else "…" + at[-79:]
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk filled up while {name} was {doing}: make room, or set HELPERS_WORK to a larger disk; {then}"
+    if error.errno in LOST_MOUNT:
+        return (
+            f"the drive broke off while {name} was {doing} ({error.strerror}): mount it again, or, where it is over its "
+            f"quota, copy the file to a drive of your own; {then}"
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{name} holds a name too long for this disk ({at}): shorten the names, pack it again and call again"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{at} may not be read or written while {name} is {doing}: change its rights, or set HELPERS_WORK; {then}"
+    if error.errno in (errno.EEXIST, errno.EISDIR, errno.ENOTDIR):
+        return f"in {name} a file and a folder have one name ({at}): rename one, pack it again and call again"
+    return f"{name} could not be {doing} ({error.strerror}: {at}): put that right; {then}"
 
 
 @contextlib.contextmanager
 def only_one(path: Path, waiting: str = "") -> Iterator[bool]:
     """Two notebooks may make the same thing at once: the second says `waiting`, waits and finds it done.
 
-    True with the lock, which ends with its process, killed or not; False where the system or the file system knows
-    no such lock: one process at a time there.
+    True with the lock, which ends with its process, killed or not; False where the file system knows no such lock:
+    one process at a time there.
     """
+    lock = FileLock(path)
     try:
-        import fcntl
-    except ImportError:  # Windows
-        yield False
-        return
-    with open(path, "w") as handle:
-        locked = True
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            lock.acquire(timeout=0)
+        except Timeout:
             if waiting:
                 print(waiting, flush=True)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError:
-            locked = False
-        yield locked
+            lock.acquire()
+    except (NotImplementedError, OSError):
+        pass
+    try:
+        yield lock.is_locked
+    finally:
+        lock.release()
 
 
 def _remove(path: Path) -> None:
@@ -273,21 +297,3 @@ def in_units(n_bytes: float) -> str:
             return f"{n_bytes:.0f} {unit}"
         n_bytes /= 1000
     return f"{n_bytes:.1f} GB"
-
-
-def pack_results(folder: str | Path, archive: str | Path) -> Path:
-    """The way back: one uncompressed zip of `folder`, fit to be copied to Drive or downloaded in one go."""
-    folder, archive = Path(folder), Path(archive)
-    if not folder.is_dir():
-        raise StagingError(f"there is no folder {folder} to pack")
-    part = archive.with_name(archive.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        disk_errors(archive.name, "packed"),
-        zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed,
-    ):
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and path not in (part, archive) and not path.name.endswith(".part"):
-                packed.write(path, path.relative_to(folder).as_posix())
-    os.replace(part, archive)
-    return archive
