@@ -44,7 +44,7 @@ def where_am_i(environ: Mapping[str, str] | None = None, root: Path = Path("/"))
     if "KAGGLE_KERNEL_RUN_TYPE" in environ or (root / "kaggle" / "working").is_dir():
         name = "kaggle"
         scratch, kept = root / "kaggle" / "temp", root / "kaggle" / "working"
-        folders = Folders(scratch / "downloads", scratch / "data", kept / "cache", kept / "runs")
+        folders = Folders(scratch / "downloads", scratch / "data", scratch / "cache", kept / "runs")
     elif "COLAB_RELEASE_TAG" in environ or "COLAB_GPU" in environ:
         name = "colab"
         work = root / "content" / "work"

@@ -12,8 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # ASVspoof 5: prior of a spoof, cost of rejecting a bona fide and of accepting a spoof.
 P_SPOOF, COST_MISS, COST_FALSE_ALARM = 0.05, 1.0, 10.0
@@ -307,3 +311,14 @@ def refuse_wrong_polarity(rate: float, name: str = "these scores") -> None:
             "more likely bona fide). Scores are never flipped here: negate them at their source, or train longer "
             "if the model has learnt nothing"
         )
+
+
+def rows_of(table: pd.DataFrame) -> list[Any]:
+    """The rows as named tuples, whose fields a type checker cannot know."""
+    return list(table.itertuples())
+
+
+def by_class(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """(bona fide scores, spoof scores) of a score table."""
+    scores, bonafide = table["score"].to_numpy(dtype=float), (table["label"] == "bonafide").to_numpy()
+    return scores[bonafide], scores[~bonafide]

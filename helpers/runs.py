@@ -3,109 +3,127 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import itertools
 import os
 import platform
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from helpers.environment import PROJECT, where_am_i
+from helpers.files import digest, read_json, write_json, write_text, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+__all__ = [
+    "Run",
+    "digest",
+    "load_runs",
+    "open_run",
+    "read_json",
+    "read_run",
+    "write_json",
+    "write_text",
+    "write_whole",
+]
+
 SCHEMA = 1
 SCORE_COLUMNS = ["utterance", "attack", "label", "split", "score"]
-# What a change of code can alter in a finished run, by the first part of the notebook's name.
-FOLDERS_OF_CODE = {
-    "01": ("data",),
-    "02": ("data",),
-    "03": ("data", "features"),
-    "25": ("evaluation",),
-    "90": ("evaluation",),
-    "91": ("data", "features", "models", "evaluation", "demo"),
-}
-TRAINING_CODE = ("data", "features", "models", "training")
+# Rooms whose change can alter a result; the others only start, show or check runs.
+CODE = ("data", "features", "models", "training", "evaluation")
+# The runner names the folder and the state of the data; a notebook opened by hand finds neither here.
+HANDED_FOLDER, HANDED_DATA = "HELPERS_RUN_FOLDER", "HELPERS_DATA_FINGERPRINT"
+WORKING, REPLACED, LOCKS = ".working", ".replaced", ".locks"  # below runs/
 # Chosen anew at each start: they say how long or where to compute, not what.
 NOT_IDENTITY = ("max_minutes", "device", "workers")
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """All or nothing: a reader sees the old file or the new one, never a half, though others write the same file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with open(part, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Text in UTF-8, all or nothing."""
-    write_whole(path, lambda file: file.write(text.encode("utf-8")))
-
-
-def write_json(path: Path, value: Any) -> None:
-    """JSON by rename. NaN and infinity are refused: they are not JSON, and no result of ours."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False, default=_plain) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """The parsed file; ValueError names the file where it is not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}): remove it and run again") from error
-
-
-def _plain(value: Any) -> Any:
-    """numpy scalars and arrays, and paths, as JSON knows them."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"cannot write a {type(value).__name__} to JSON")
-
-
-def digest(value: Any, length: int = 10) -> str:
-    """Short sha256 of anything JSON can hold, independent of the order of keys."""
-    text = json.dumps(value, sort_keys=True, default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
-
-
-def run_name(notebook: str, parameters: Mapping[str, Any], data_fingerprint: str) -> str:
-    """`<notebook>-<dataset>-<seed>-<hash>`, the hash over every parameter that changes the result, and the data."""
+def run_name(notebook: str, parameters: Mapping[str, Any]) -> str:
+    """`<notebook>-<dataset>-<seed>-<hash>`, the hash over every parameter that can change the result."""
     identity = {name: value for name, value in parameters.items() if name not in NOT_IDENTITY}
-    dataset = parameters.get("dataset", "all")
-    return f"{notebook}-{dataset}-{parameters.get('seed', 0)}-{digest([identity, data_fingerprint])}"
+    dataset = parameters.get("dataset") or "all"
+    return f"{notebook}-{dataset}-{parameters.get('seed', 0)}-{digest(identity)}"
 
 
 def code_digest(notebook: str, project: Path = PROJECT) -> str:
-    """Hash of the notebook's cells and of the helpers it rests on; outputs and plots of others do not count."""
-    folders = FOLDERS_OF_CODE.get(notebook[:2], TRAINING_CODE)
-    files = sorted((project / "helpers").glob("*.py"))
-    for folder in folders:
-        files += sorted((project / "helpers" / folder).rglob("*.py"))
-    total = hashlib.sha256()
-    for file in files:
-        if file.name != "__main__.py":
-            total.update(file.read_bytes())
+    """Hash of the notebook's code cells and of the rooms of helpers that can change a result."""
+    helpers = project / "helpers"
+    files = [helpers / f"{name}.py" for name in ("environment", "files", "metrics", "runs")]
+    for room in CODE:
+        files += sorted((helpers / room).rglob("*.py"))
+    total = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.name != "cli.py"))
     source = project / "notebooks" / f"{notebook}.ipynb"
     if source.is_file():
         for cell in read_json(source)["cells"]:
-            if cell["cell_type"] == "code":
+            if cell["cell_type"] == "code" and "set-up" not in cell["metadata"].get("tags", []):
                 total.update("".join(cell["source"]).encode())
     return total.hexdigest()[:16]
+
+
+def lock_of(runs_dir: Path, name: str) -> FileLock:
+    """The lock of one name below runs/; the system lets go of it when its process ends, however it ends."""
+    return FileLock(runs_dir / LOCKS / f"{name}.lock", timeout=0, is_singleton=True)
+
+
+def is_complete(folder: Path) -> bool:
+    """True where metrics.json says that the run has ended well; a damaged one says nothing."""
+    try:
+        return bool(read_json(folder / "metrics.json").get("complete"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def take_folder(runs_dir: Path, name: str) -> tuple[Path, FileLock]:
+    """The folder to work in, .working/<name>, or .working/<name>~2 while somebody else is at work in the first.
+
+    runs/<name> itself is touched by `publish` alone, so that a finished run stays until the next one is complete.
+    """
+    (runs_dir / LOCKS).mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        folder = runs_dir / WORKING / (name if number == 1 else f"{name}~{number}")
+        lock = lock_of(runs_dir, folder.name)
+        try:
+            lock.acquire()
+        except Timeout:
+            continue
+        if is_complete(folder):  # its program was killed before it could publish
+            publish(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder, lock
+    raise AssertionError("unreachable")
+
+
+def publish(folder: Path) -> Path:
+    """.working/<name> becomes runs/<name>, by rename; an earlier run of that name moves to runs/.replaced/."""
+    runs_dir = folder.parent.parent
+    target = runs_dir / folder.name.partition("~")[0]
+    with FileLock(runs_dir / LOCKS / "publish.lock"):
+        if target.exists():
+            move_aside(target)
+        folder.rename(target)
+    return target
+
+
+def move_aside(folder: Path, keep: tuple[str, ...] = ()) -> None:
+    """Move a folder, or all in it but `keep`, to .replaced/<name>-<time>; nothing is deleted."""
+    runs_dir = folder.parent.parent if folder.parent.name == WORKING else folder.parent
+    stamp = f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
+    target = runs_dir / REPLACED / stamp
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not keep:
+        folder.rename(target)
+        return
+    target.mkdir()
+    for path in [path for path in folder.iterdir() if path.name not in keep]:
+        path.rename(target / path.name)
 
 
 @dataclass
@@ -117,10 +135,11 @@ class Run:
     notebook: str
     data_fingerprint: str = ""
     started: float = field(default_factory=time.time)
+    lock: FileLock | None = field(default=None, repr=False)  # None in a child of the runner, which holds it
 
     @property
     def name(self) -> str:
-        return self.folder.name
+        return self.folder.name.partition("~")[0]
 
     def path(self, name: str) -> Path:
         """A file of this run; its folder is made."""
@@ -193,7 +212,8 @@ class Run:
     def finish(self, complete: bool = True, **sections: Any) -> dict[str, Any]:
         """Write metrics.json, last and by rename. `sections`: model, features, data, metrics, model_info, timing, notes.
 
-        The checkpoint of a complete run goes: it is three times the weights, and nothing goes on from it.
+        The checkpoint of a complete run goes: it is three times the weights, and nothing goes on from it. Then the
+        folder moves to its place in runs/ (below the runner, as soon as the notebook has ended).
         """
         import numpy as np
 
@@ -205,6 +225,7 @@ class Run:
             "seed": self.parameters.get("seed", 0),
             "parameters": self.parameters,
             "code": code_digest(self.notebook),
+            "ended": round(time.time(), 2),  # seconds of the clock, whatever happens to the file
             **sections,
         }
         record["data"] = {"fingerprint": self.data_fingerprint, **sections.get("data", {})}
@@ -222,6 +243,10 @@ class Run:
         write_json(self.path("metrics.json"), record)
         if complete:  # after metrics.json: killed in between, the run is complete and has a file too many
             (self.folder / "last.pt").unlink(missing_ok=True)
+            if self.lock is not None and self.folder.parent.name == WORKING:
+                self.folder = publish(self.folder)
+        if self.lock is not None:
+            self.lock.release(force=True)
         self.__dict__.pop("metrics", None)
         return record
 
@@ -229,31 +254,30 @@ class Run:
 def open_run(
     notebook: str, parameters: Mapping[str, Any], data_fingerprint: str, runs_dir: Path | None = None
 ) -> Run:
-    """Make or take up the run folder of these parameters.
+    """Start the run of these parameters, or go on with one that was interrupted on the same data with the same code.
 
-    metrics.json of an earlier end is removed, since this run has not ended; a checkpoint of other code is removed too.
+    A finished run of the same name stays as it is until this one is complete.
     """
     runs_dir = where_am_i().folders.runs if runs_dir is None else Path(runs_dir)
-    run = Run(
-        runs_dir / run_name(notebook, parameters, data_fingerprint),
-        dict(parameters),
-        notebook,
-        data_fingerprint,
-    )
-    run.folder.mkdir(parents=True, exist_ok=True)
-    code = code_digest(notebook)
-    earlier = run.folder / "params.json"
-    if earlier.is_file() and read_json(earlier).get("code") != code:
-        (run.folder / "last.pt").unlink(missing_ok=True)
-    (run.folder / "metrics.json").unlink(missing_ok=True)
+    handed, lock = Path(os.environ.get(HANDED_FOLDER) or "-"), None
     record = {
         "notebook": notebook,
-        "parameters": run.parameters,
+        "parameters": dict(parameters),
         "data_fingerprint": data_fingerprint,
-        "code": code,
+        "code": code_digest(notebook),
     }
+    if handed.name.startswith(f"{notebook}-") and handed.parent.parent.resolve() == runs_dir.resolve():
+        folder, record["entry"] = handed, os.environ.get(HANDED_DATA, "")
+    else:
+        folder, lock = take_folder(runs_dir, run_name(notebook, parameters))
+    earlier = folder / "params.json"
+    if earlier.is_file():
+        before = read_json(earlier)
+        if any(before.get(key) != record[key] for key in ("code", "data_fingerprint")):
+            move_aside(folder, keep=("papermill.log", "notebook.ipynb"))
+    (folder / "metrics.json").unlink(missing_ok=True)  # of a pause: this run has not ended
     write_json(earlier, record)
-    return run
+    return Run(folder, dict(parameters), notebook, data_fingerprint, lock=lock)
 
 
 def read_run(folder: Path) -> Run:

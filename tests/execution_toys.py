@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.notebooks import with_shared
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 PLAN = """
@@ -109,7 +111,7 @@ def notebook(parameters, cells):
 
 
 def make_project(folder: Path) -> Path:
-    """Copy what the runner needs and write the toys; generated cells come from the command line itself."""
+    """Copy what the runner needs and write the toys, with the set-up cell of the suite."""
     ignore = shutil.ignore_patterns("__pycache__", "*.zip", "*.ogg", "starter")
     (folder / "helpers").mkdir(parents=True)
     for path in (PROJECT / "helpers").glob("*.py"):
@@ -130,10 +132,9 @@ def make_project(folder: Path) -> Path:
         "90_compare": COMPARE,
     }
     for stem, (parameters, cells) in toys.items():
-        text = json.dumps(notebook(parameters, cells))
-        (folder / "notebooks" / f"{stem}.ipynb").write_text(text)
+        made = with_shared(notebook(parameters, cells), f"# {stem}", "student/suite")
+        (folder / "notebooks" / f"{stem}.ipynb").write_text(json.dumps(made))
     shutil.copy(PROJECT / "requirements.txt", folder)
-    helpers(folder, "notebooks", "--write", check=False)
     return folder
 
 

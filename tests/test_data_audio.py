@@ -47,7 +47,9 @@ def test_eight_channels_at_192_khz_become_one_at_16(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.stack([one * k / 8 for k in range(8)], axis=1), 192_000)
     wave = read_audio(tmp_path / "a.wav")
     assert len(wave) == 8_000
-    assert np.abs(wave).max() == pytest.approx(0.3 * np.mean(np.arange(8) / 8), rel=0.05)
+    assert np.abs(wave).max() == pytest.approx(
+        0.3 * np.mean(np.arange(1, 8) / 8), rel=0.05
+    )  # the first is silent
 
 
 def bad_file(tmp_path, kind):
@@ -70,8 +72,6 @@ def bad_file(tmp_path, kind):
         soundfile.write(path, clip(seconds=0.05), RATE)
     elif kind == "silent":
         soundfile.write(path, np.zeros(RATE), RATE)
-    elif kind == "opposed channels":
-        soundfile.write(path, np.stack([clip(), -clip()], axis=1), RATE)
     elif kind == "one sample a second":
         soundfile.write(path, clip(seconds=2.0), 1)
     elif kind == "no samples":
@@ -90,7 +90,6 @@ def bad_file(tmp_path, kind):
         ("inf", "holds NaN or infinity"),
         ("short", "lasts 0.050 s"),
         ("silent", "is silent"),
-        ("opposed channels", "silent once its 2 channels are averaged"),
         ("no samples", "holds no samples"),
         ("one sample a second", "claims a sample rate of 1 Hz"),
         ("absent", "is not there"),
@@ -197,16 +196,24 @@ def test_whole_mp3_is_read(tmp_path, rate, seconds):
         assert len(read_audio(path)) == pytest.approx(seconds * RATE, abs=3_500)
 
 
-def test_mp3_of_which_less_can_be_read_than_it_holds_or_tells_is_refused(tmp_path):
+def test_mp3_without_a_table_is_read_whole_and_one_that_is_cut_off_is_refused(tmp_path):
     path = write_mp3(tmp_path / "guessed.mp3", 30.0, told=False)
-    with pytest.raises(
-        BadAudio, match=r"guessed.mp3 .* does not tell its length: \d+\.\d+ s of 30\.\d+ s can be read"
-    ):
-        read_audio(path)
+    assert len(read_audio(path)) == pytest.approx(30 * RATE, abs=3_500)
     path = write_mp3(tmp_path / "cut.mp3", 20.0)
     path.write_bytes(path.read_bytes()[:20_000])
-    with pytest.raises(BadAudio, match=r"cut.mp3 is cut off, .*: \d\.\d+ s of 20\.\d+ s can be read"):
+    with pytest.raises(BadAudio, match=r"cut.mp3 is cut off: \d\.\d+ s of 20\.\d+ s can be read"):
         read_audio(path)
+
+
+@pytest.mark.parametrize("form", ["ogg", "opus", "mp3"])
+def test_streams_put_together_are_read_whole(tmp_path, form):
+    kind = {"ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", "MPEG_LAYER_III")}[form]
+    for name, seconds in (("a", 2.0), ("b", 3.0)):
+        soundfile.write(tmp_path / name, clip(seconds=seconds), RATE, format=kind[0], subtype=kind[1])
+    tag = b"ID3\x03\x00\x00\x00\x00\x00\x00" if form == "mp3" else b""
+    path = tmp_path / f"both.{form}"
+    path.write_bytes(b"".join(tag + (tmp_path / name).read_bytes() for name in ("a", "b")))
+    assert len(read_audio(path)) == pytest.approx(5 * RATE, abs=0.15 * RATE)
 
 
 def test_mp3_within_a_wav_is_read_and_refused_when_cut_off(tmp_path):
@@ -222,17 +229,15 @@ def test_mp3_within_a_wav_is_read_and_refused_when_cut_off(tmp_path):
         read_audio(path)
 
 
-def test_flac_from_a_pipe_is_refused_in_words(tmp_path):
+def test_flac_from_a_pipe_is_read_whole(tmp_path):
     path = write_clip(tmp_path / "piped.flac")
+    whole = read_audio(path)
     content = bytearray(path.read_bytes())
     content[21] &= 0xF0  # the number of samples, 36 bits: 0 where it was not known
     content[22:26] = bytes(4)
     path.write_bytes(content)
-    for look in (read_audio, audio_duration):
-        with pytest.raises(
-            BadAudio, match="piped.flac does not say how long it is, .*: convert it once, to WAV or FLAC"
-        ):
-            look(path)
+    np.testing.assert_allclose(read_audio(path), whole, atol=1e-4)
+    assert audio_duration(path) == pytest.approx(len(whole) / RATE, abs=0.01)
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "mp3"])
@@ -243,10 +248,6 @@ def test_of_a_long_recording_only_what_is_wanted_is_read_and_is_the_same(tmp_pat
     assert len(start) == 63 * RATE
     np.testing.assert_array_equal(start[: 3 * RATE], read_audio(path)[: 3 * RATE])
     np.testing.assert_array_equal(read_audio(path, RATE, 10 * RATE), read_audio(path))
-    content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * 0.95)])
-    with pytest.raises(BadAudio, match="is cut off"):
-        read_audio(path, RATE, 3 * RATE)
 
 
 def test_resampling_is_reported(tmp_path):

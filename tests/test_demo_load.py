@@ -7,10 +7,10 @@ from safetensors.torch import save_file
 
 from helpers.features import FEATURES
 from helpers.models import build_model
-from helpers.models.standardise import Standardised
+from helpers.models.detector import Standardised
 from helpers.runs import open_run
 from helpers.training.load import input_shape, load_model
-from helpers.training.losses import prepare_network
+from helpers.training.loop import prepare_network
 
 
 def save_network(tmp_path, **parameters):

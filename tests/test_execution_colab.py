@@ -6,13 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from execution_toys import environment, make_project
 
-from helpers.execution import colab, setup
+from helpers.execution import colab
 from helpers.execution.cells import set_up_source
 from helpers.runs import read_json, write_json
 
@@ -50,14 +51,54 @@ def test_results_go_to_drive_as_one_zip_and_come_back(tmp_path):
     runs = tmp_path / "runs"
     write_json(runs / "a/params.json", {"notebook": "a"})
     write_json(runs / "a/metrics.json", {"complete": True})
+    write_json(runs / ".working/b/params.json", {"notebook": "b"})
     write_json(runs / ".locks/a.lock", {})
     made = colab.save_results(tmp_path / "drive/runs.zip", runs)
     with zipfile.ZipFile(made) as archive:
-        assert sorted(archive.namelist()) == ["runs/a/metrics.json", "runs/a/params.json"]
+        assert sorted(archive.namelist()) == [
+            "runs/.working/b/params.json",
+            "runs/a/metrics.json",
+            "runs/a/params.json",
+        ]
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
-    assert colab.load_results(made, tmp_path / "elsewhere") == ["a"]
+    assert colab.load_results(made, tmp_path / "elsewhere") == ["b", "a"]
     assert read_json(tmp_path / "elsewhere/a/metrics.json")["complete"] is True
     assert colab.load_results(made, tmp_path / "elsewhere") == []
+
+
+@pytest.mark.parametrize("moment", ["between notebooks", "within a training"])
+def test_session_killed_with_save_goes_on_in_a_fresh_machine(tmp_path, moment):
+    """Killed at once with all it started; the fresh machine has nothing but the saved file."""
+    project, saved = make_project(tmp_path / "project"), tmp_path / "drive/runs.zip"
+    line = [sys.executable, "-m", "helpers", "run", "--save", str(saved), "-p", "pause", "0.4"]
+    line += ["-p", "epochs", "6"]
+    first = {**environment(), "HELPERS_RUNS": str(tmp_path / "first")}
+    slow = (
+        "import helpers.execution.runner as r; r.SAVE_SECONDS = 0.2; from helpers.__main__ import dispatch; "
+    )
+    program = slow + f"raise SystemExit(dispatch({line[3:]!r}))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=project, env=first, stdout=subprocess.PIPE
+    )
+    wanted = "runs/01_make-" if moment == "between notebooks" else "history.csv"
+    limit = time.monotonic() + 60
+    while not (saved.is_file() and any(wanted in name for name in names_in(saved))):
+        assert time.monotonic() < limit, "nothing was saved"
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    n_before = sum("history.csv" in name for name in names_in(saved))
+    second = {**environment(), "HELPERS_RUNS": str(tmp_path / "second")}
+    done = subprocess.run(line, cwd=project, env=second, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 skipped" in done.stdout and "restored 01_make" in done.stdout
+    assert ("resumes after epoch" in done.stdout) == bool(n_before)
+    assert sum(name.endswith("metrics.json") for name in names_in(saved)) == 3
+
+
+def names_in(archive):
+    with zipfile.ZipFile(archive) as opened:
+        return opened.namelist()
 
 
 def test_zip_that_leaves_its_folder_is_refused(tmp_path):
@@ -66,36 +107,6 @@ def test_zip_that_leaves_its_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not unpacked"):
         colab.load_results(tmp_path / "bad.zip", tmp_path / "runs")
     assert not (tmp_path / "evil").exists()
-
-
-def test_only_what_is_missing_or_too_old_is_installed_and_never_torch(tmp_path, monkeypatch):
-    requirements = tmp_path / "requirements.txt"
-    wanted = "torch>=2.9,<2.12\nnot-there-at-all>=1  # why\npandas>=2.2\n\n# a comment\ntorchaudio>=2.9\n"
-    wanted += "kaggle>=2.0\nipykernel>=6.29\n"
-    requirements.write_text(wanted)
-    there = {"torch": "2.8.0+cu126", "pandas": "2.2", "kaggle": "1.7.4.5", "ipykernel": "6.17.1"}
-    monkeypatch.setattr(setup.importlib.metadata, "version", fake_version(there))
-    assert setup.missing_packages(requirements) == ["not-there-at-all>=1", "kaggle>=2.0"]
-    there["torch"] = "2.11.0+cu126"
-    called = []
-
-    def run(command, **_):
-        called.append(command)
-        return subprocess.CompletedProcess(command, 1, "", "no route to host")
-
-    monkeypatch.setattr(setup.subprocess, "run", run)
-    problem = setup.install(["not-there-at-all>=1"], tmp_path / "wheels")
-    assert "switch the internet on" in problem and "no route to host" in problem
-    assert "torch==2.11.0+cu126" in called[0] and "--no-index" in called[0] and "--upgrade" not in called[0]
-
-
-def fake_version(there):
-    def version(name):
-        if name not in there:
-            raise setup.importlib.metadata.PackageNotFoundError(name)
-        return there[name]
-
-    return version
 
 
 def test_set_up_cell_finds_the_project_from_the_notebooks_folder(tmp_path):
@@ -121,7 +132,7 @@ def test_bare_notebook_fetches_the_project(tmp_path):
     git = tmp_path / "bin/git"
     git.write_text(f'#!/bin/sh\n[ "$1 $2" = "clone --depth=1" ] || exit 9\nexec cp -r {project} "$4"\n')
     git.chmod(0o755)
-    cell = set_up_source().replace('"/content"', repr(str(content)))
+    cell = set_up_source("student/suite").replace('"/content"', repr(str(content)))
     environ = environment(COLAB_RELEASE_TAG="release", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     for attempt in ("fetched", "found again"):
         done = subprocess.run(
@@ -133,6 +144,12 @@ def test_bare_notebook_fetches_the_project(tmp_path):
         )
         assert done.returncode == 0, attempt + done.stderr
     assert len(list(content.iterdir())) == 1
+
+
+def test_bare_notebook_of_nobodys_repository_refuses_in_a_sentence(tmp_path):
+    program = "epochs: int = 3\n" + set_up_source("")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "no helpers here: open this notebook" in done.stderr.splitlines()[-1]
 
 
 def test_every_name_that_the_readme_imports_is_there():

@@ -2,13 +2,14 @@
 
 import copy
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 from execution_toys import TINY, notebook
 
 from helpers.execution import plan as plans
-from helpers.execution.cells import set_up_source
+from helpers.execution.cells import find_repository, set_up_source
 from helpers.execution.jobs import Request, expand
 from helpers.execution.parameters import inspect_notebook
 from helpers.execution.plan import PLAN, Notebook
@@ -107,15 +108,31 @@ def test_generated_cells_and_readme_are_up_to_date():
 
 def test_set_up_cell_is_short_and_ends_with_the_parameters():
     lines = [line for line in set_up_source().splitlines() if line]
-    assert len(lines) <= 15 and lines[-1] == "parameters = read_parameters(globals())"
+    assert len(lines) <= 18 and lines[-1] == "parameters = read_parameters(globals())"
     compile(set_up_source(), "set-up", "exec")
 
 
 def test_header_names_place_cost_and_both_badges():
-    text = header_source(TOYS[1], TOYS)
+    text = header_source(TOYS[1], TOYS, "student/suite")
     assert "Notebook 2 of 2" in text and "before it [10_tiny](10_tiny.ipynb)" in text
     assert "colab.research.google.com/github/" in text and "kaggle.com/kernels/welcome" in text
     assert "30 s on two cores" in header_source(TOYS[0], TOYS)
+    assert "badge" not in header_source(TOYS[1], TOYS), "a badge of nobody's repository"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["git@github.com:student/suite.git", "https://github.com/student/suite", "https://example.org/a/b.git"],
+)
+def test_repository_comes_from_the_environment_or_from_gits_origin(tmp_path, monkeypatch, origin):
+    for name in ("HELPERS_REPOSITORY", "GITHUB_REPOSITORY"):
+        monkeypatch.delenv(name, raising=False)
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "remote", "add", "origin", origin], check=True)
+    assert find_repository(tmp_path) == ("student/suite" if "github.com" in origin else "")
+    monkeypatch.setenv("HELPERS_REPOSITORY", "other/fork")
+    assert find_repository(tmp_path) == "other/fork"
 
 
 def test_readme_table_has_a_line_a_notebook():

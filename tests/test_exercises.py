@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.execution import exercises
+from helpers import exercises
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -113,6 +113,28 @@ def test_right_number_may_come_from_numpy_torch_or_pandas(name):
         lambda x: np.array([x]),
     ):
         assert getattr(exercises, name)(form(answer), *more) is True, form
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_blank_is_not_judged_and_help_comes_only_when_asked(name, capsys):
+    more, right, wrong = CASES[name]
+    check = getattr(exercises, name)
+    assert check(..., *more) is False
+    assert capsys.readouterr().out.startswith("Nothing to check yet")
+    check.hint()
+    assert capsys.readouterr().out.startswith("Hint: ")
+    check.solution()
+    assert "Solution: " in capsys.readouterr().out
+
+
+def test_messages_name_the_mistake_in_how_the_answer_is_written(capsys):
+    exercises.check_n_frames("188")
+    exercises.check_layout(" real_fake_folders")
+    exercises.check_macro_f1("73 %")
+    exercises.check_blind_accuracy(89.7)
+    said = capsys.readouterr().out.splitlines()
+    assert "without quotation marks" in said[0] and "space" in said[1]
+    assert "is text" in said[2] and "percentage" in said[3]
 
 
 def test_frontier_may_be_written_as_text_and_one_class_has_no_equal_error():

@@ -8,7 +8,8 @@ import torch
 from test_features_cache import make_table
 from test_features_spectral import sounds
 
-from helpers.features import FEATURES, FeatureSetting, axis_labels, compute, pictures
+from helpers.features import FEATURES, FeatureSetting, axis_labels, filter_bank, pictures
+from helpers.features.computation import feature_of as compute
 from tools import bench_cache as bench
 
 WAVEFORM, SPECTROGRAM = FEATURES["waveform_picture"], FEATURES["spectrogram_picture"]
@@ -110,3 +111,12 @@ def test_benchmark_counts_all_clips_and_compares_with_the_loop(tmp_path) -> None
     assert (result["clips"] == 20).all()
     assert result.set_index("way").loc["plain librosa loop", "times_librosa"] == 1.0
     assert (result["clips_per_second"] > 0).all()
+
+
+def test_a_label_in_hertz_stands_on_the_band_that_peaks_there() -> None:
+    for name in ("logmel", "logmel128", "loglinear"):
+        bank = filter_bank(FEATURES[name]).numpy()
+        hertz = np.linspace(0, 8000, bank.shape[1])
+        for place, label in zip(*axis_labels(FEATURES[name]).ticks, strict=True):
+            below, above = hertz[bank[int(place)].argmax()], hertz[bank[int(np.ceil(place))].argmax()]
+            assert below - 20 <= float(label.replace(",", "")) <= above + 20, (name, label)

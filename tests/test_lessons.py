@@ -94,7 +94,7 @@ def test_table_for_teachers_follows_the_plan(tmp_path):
 def test_every_figure_stands_beside_a_text_that_reads_it(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     for place, cell in enumerate(cells):
-        if cell["cell_type"] == "code" and re.search(r"save_figure|plots\.class_examples", source_of(cell)):
+        if cell["cell_type"] == "code" and re.search(r"save_figure|figures\.class_examples", source_of(cell)):
             around = cells[max(0, place - 1)], cells[min(place + 1, len(cells) - 1)]
             assert any(other["cell_type"] == "markdown" and len(source_of(other)) > 60 for other in around), (
                 f"cell {place + 1}"

@@ -57,7 +57,7 @@ def test_published_scores_are_reproduced(published):
 
 def test_another_networks_weights_are_refused(tmp_path):
     torch.save({"first_bn.weight": torch.ones(1)}, tmp_path / "other.pth")
-    with pytest.raises(RuntimeError, match="Missing key"):
+    with pytest.raises(ValueError, match="lacks .* more: are these"):
         build_model("aasist", (64600,), weights=str(tmp_path / "other.pth"))
 
 

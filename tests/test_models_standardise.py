@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from helpers.models import build_model
-from helpers.models.standardise import Standardised, row_statistics
+from helpers.models.detector import Standardised, row_statistics
 
 
 @pytest.mark.parametrize("shape, axes", [((5, 20), (0, 2)), ((1, 8, 9), (0, 1, 2, 3)), ((26,), (0,))])

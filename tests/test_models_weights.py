@@ -92,3 +92,10 @@ def test_vgg16_features_are_torchvisions(tmp_path):
         torch.testing.assert_close(features, theirs(normalised).flatten(1), atol=1e-5, rtol=1e-4)
     assert features.shape == (1, 25088)
     assert not any(p.requires_grad for p in ours.parameters())
+
+
+@pytest.mark.parametrize("wrapper", ["net", "state_dict", "model_state_dict", "model"])
+@pytest.mark.parametrize("prefix", ["module.", "model.", "module.model."])
+def test_wrapped_and_prefixed_tensors_are_found(tmp_path, wrapper, prefix):
+    torch.save({wrapper: {f"{prefix}head.weight": torch.ones(1)}, "epoch": 3}, tmp_path / "w.pth")
+    assert list(weights_module.read_weights(tmp_path / "w.pth")) == ["head.weight"]

@@ -19,8 +19,9 @@ from helpers.features import FEATURES, build_cache
 from helpers.features.deep_voice import COLUMNS
 from helpers.models import build_model
 from helpers.models.classical import SVC_GRID
+from helpers.training import folds
 from helpers.training import pictures as picture_files
-from helpers.training import search, tabular
+from helpers.training.classical import open_vectors
 
 
 def recordings(n_recordings=12, n_pieces=30, seed=0):
@@ -44,8 +45,8 @@ def eer_of(table):
 
 def test_random_split_flatters_where_recordings_give_the_class_away():
     vectors, table = recordings()
-    at_random = tabular.out_of_fold("knn", vectors, table, "random")
-    by_recording = tabular.out_of_fold("knn", vectors, table, "recording")
+    at_random = folds.out_of_fold("knn", vectors, table, "random")
+    by_recording = folds.out_of_fold("knn", vectors, table, "recording")
     assert eer_of(at_random) < 0.01
     assert eer_of(by_recording) > 0.3
 
@@ -64,8 +65,8 @@ def test_no_group_is_fitted_on_and_scored(monkeypatch):
             assert not fitted[-1] & set(table["recording"].iloc[X[:, 0].astype(int)])
             return X[:, 1]
 
-    monkeypatch.setattr(tabular, "build_model", lambda *args, **options: Spy())
-    found = tabular.out_of_fold("knn", vectors, table, "recording", folds=4)
+    monkeypatch.setattr(folds, "build_model", lambda *args, **options: Spy())
+    found = folds.out_of_fold("knn", vectors, table, "recording", folds=4)
     assert len(fitted) == 4
     assert list(found["utterance"]) == list(table["utterance"]) and found[
         "score"
@@ -76,34 +77,34 @@ def test_no_group_is_fitted_on_and_scored(monkeypatch):
 def test_out_of_fold_at_random_is_what_scikit_learn_gives():
     vectors, table = recordings(4, 20, seed=3)
     labels = (table["label"] == "bonafide").to_numpy().astype(int)
-    folds = StratifiedKFold(5, shuffle=True, random_state=7)
+    drawn = StratifiedKFold(5, shuffle=True, random_state=7)
     expected = cross_val_predict(
-        make_pipeline(StandardScaler(), SVC()), vectors, labels, cv=folds, method="decision_function"
+        make_pipeline(StandardScaler(), SVC()), vectors, labels, cv=drawn, method="decision_function"
     )
-    found = tabular.out_of_fold("svm", vectors, table, "random", seed=7)
+    found = folds.out_of_fold("svm", vectors, table, "random", seed=7)
     assert found["score"].to_numpy() == pytest.approx(expected, abs=1e-4)
 
 
 def test_schemes_are_those_that_the_table_can_tell():
     _, table = recordings()
-    assert tabular.schemes_of(table) == ["random", "recording"]
+    assert folds.schemes_of(table) == ["random", "recording"]
     speakers = table.assign(
         speaker=table["recording"].str[-1],
         attack=np.where(table["label"] == "spoof", table["recording"], "-"),
     )
-    assert tabular.schemes_of(speakers) == ["random", "recording", "speaker", "attack"]
+    assert folds.schemes_of(speakers) == ["random", "recording", "speaker", "attack"]
     unknown = speakers.assign(speaker="unknown", utterance=[f"u{n}" for n in range(len(speakers))])
-    assert tabular.schemes_of(unknown) == ["random", "recording", "attack"]
-    found = tabular.groups_of(unknown, "attack")[unknown["label"] == "bonafide"]
+    assert folds.schemes_of(unknown) == ["random", "recording", "attack"]
+    found = folds.groups_of(unknown, "attack")[unknown["label"] == "bonafide"]
     assert len(set(found)) == (unknown["label"] == "bonafide").sum(), "who is not known is nobody's neighbour"
-    groups = tabular.groups_of(speakers, "attack")
+    groups = folds.groups_of(speakers, "attack")
     assert set(groups[speakers["label"] == "spoof"]) == set(
         speakers.loc[speakers["label"] == "spoof", "recording"]
     )
     with pytest.raises(ValueError, match="source speaker"):
-        tabular.groups_of(table, "source speaker")
+        folds.groups_of(table, "source speaker")
     with pytest.raises(ValueError, match="no scheme 'by ear'"):
-        tabular.groups_of(table, "by ear")
+        folds.groups_of(table, "by ear")
 
 
 def test_a_published_table_is_read_as_it_is_and_a_lost_column_is_named():
@@ -111,13 +112,13 @@ def test_a_published_table_is_read_as_it_is_and_a_lost_column_is_named():
     table = pd.DataFrame(rng.normal(size=(6, 26)), columns=list(COLUMNS))
     table["label"], table["utterance"], table["split"] = ["bonafide", "spoof"] * 3, list("abcdef"), "train"
     data = SimpleNamespace(name="toy", entry=SimpleNamespace(layout="features_csv"), table=table)
-    cache, vectors = tabular.open_vectors(data)
+    cache, vectors = open_vectors(data)
     assert vectors == pytest.approx(table[list(COLUMNS)].to_numpy(), rel=1e-6)
     assert cache.read(np.array([3]))[0] == pytest.approx(vectors[3], rel=1e-2, abs=1e-3)  # float16
     assert cache.shape == (26,) and "mfcc7" not in cache.table
     data.table = table.drop(columns="mfcc7")
     with pytest.raises(ValueError, match="toy has no column 'mfcc7'"):
-        tabular.open_vectors(data)
+        open_vectors(data)
 
 
 def test_published_deep_voice_table_and_the_honest_split_beside_it(shared):
@@ -128,7 +129,7 @@ def test_published_deep_voice_table_and_the_honest_split_beside_it(shared):
     )
     named["utterance"] = [f"row-{i}" for i in range(len(named))]
     vectors = table[list(COLUMNS)].to_numpy(dtype=np.float32)
-    found = tabular.out_of_fold("xgboost", vectors, named, "random", folds=3, n_rounds=100)
+    found = folds.out_of_fold("xgboost", vectors, named, "random", folds=3, n_rounds=100)
     assert ((found["score"] > 0) == (found["label"] == "bonafide")).mean() >= 0.98
     pieces = (
         pd.read_csv(shared / "data" / "deep_voice" / "segments_by_recording.csv")
@@ -141,8 +142,8 @@ def test_published_deep_voice_table_and_the_honest_split_beside_it(shared):
     named["utterance"] = [f"row-{i}" for i in range(len(named))]
     named["source_speaker"] = named["original_sample"].str.lower().str.partition("-")[0]
     vectors = pieces[list(COLUMNS)].to_numpy(dtype=np.float32)
-    honest = tabular.out_of_fold("xgboost", vectors, named, "source speaker", folds=8, n_rounds=100)
-    flattering = tabular.out_of_fold("xgboost", vectors, named, "random", folds=3, n_rounds=100)
+    honest = folds.out_of_fold("xgboost", vectors, named, "source speaker", folds=8, n_rounds=100)
+    flattering = folds.out_of_fold("xgboost", vectors, named, "random", folds=3, n_rounds=100)
     assert eer_of(flattering) < 0.2 < 0.35 < eer_of(honest)
 
 
@@ -163,23 +164,23 @@ def test_search_chooses_what_scikit_learn_chooses(tmp_path):
     )
     assert {name: model.best[name] for name in expected.best_params_} == expected.best_params_
     assert model.best["f1"] == pytest.approx(expected.best_score_)
-    block = search.result_block(model, vectors, labels)
+    block = picture_files.result_block(model, vectors, labels)
     assert block["accuracy"] == pytest.approx(expected.best_estimator_.score(vectors, labels))
     (refused, passed), (lost, kept) = block["confusion"]
     assert block["precision"] == pytest.approx(kept / (kept + passed)) and block["recall"] == pytest.approx(
         kept / (kept + lost)
     )
     assert refused + passed == (labels == 0).sum()
-    honest = search.out_of_fold_scores(model, vectors, labels, seed=1)
+    honest = picture_files.out_of_fold_scores(model, vectors, labels, seed=1)
     assert len(honest) == len(labels) and not np.allclose(honest, model.score(vectors))
 
 
 def test_all_24_candidates_are_tried_and_choosing_on_test_flatters():
     train, test = overlapping(80, 1), overlapping(40, 2)
-    found = search.candidates_on(train, test, folds=3)
+    found = picture_files.candidates_on(train, test, folds=3)
     assert len(found) == 24 and not found[["C", "gamma", "kernel"]].duplicated().any()
     assert {"cross_validated", "on_test"} <= set(found)
-    shuffled = search.best_of_shuffled(train, test, rounds=4)
+    shuffled = picture_files.best_of_shuffled(train, test, rounds=4)
     assert (shuffled["best_on_test"] >= shuffled["mean"]).all()
     assert shuffled["best_on_test"].mean() > 0.5 and 0.3 < shuffled["mean"].mean() < 0.7
 
@@ -310,22 +311,4 @@ def test_vgg16_svm_on_real_faces(shared):
         for part, index in chosen.items()
     }
     model.fit(vectors["train"], labels["train"])
-    assert search.result_block(model, vectors["eval"], labels["eval"])["accuracy"] > 0.55
-
-
-def test_tiny_front_end_is_of_the_real_shape_and_is_made_once(tmp_path):
-    pytest.importorskip("transformers")
-    from helpers.models.tiny_front_end import write_tiny_front_end
-
-    state = torch.random.get_rng_state()
-    folder = write_tiny_front_end(tmp_path / "tiny", seed=3)
-    assert torch.equal(state, torch.random.get_rng_state()), (
-        "a training's random numbers must not depend on it"
-    )
-    written = (folder / "model.safetensors").stat().st_mtime_ns
-    assert write_tiny_front_end(tmp_path / "tiny", seed=3) == folder
-    assert (folder / "model.safetensors").stat().st_mtime_ns == written
-    network = build_model("ssl", (64_600,), front_end=str(folder)).eval()
-    with torch.inference_mode():
-        assert network.front_end(torch.randn(1, 64_600)).last_hidden_state.shape == (1, 201, 64)
-        assert network(torch.randn(2, 64_600)).shape == (2,)
+    assert picture_files.result_block(model, vectors["eval"], labels["eval"])["accuracy"] > 0.55

@@ -88,3 +88,16 @@ def test_second_run_repeats_nothing(place):
     done = run(place, *(["--all"] if ALL else []))
     assert done.returncode == 0 and " started " not in done.stdout
     assert before == {path: path.stat().st_mtime_ns for path in (place / "runs").glob("*/metrics.json")}
+
+
+def test_trained_run_scores_another_data_set_as_it_scored_its_own(place):
+    environment = {**os.environ, "HELPERS_WORK": str(place / "work"), "HELPERS_RUNS": str(place / "runs"),
+                   "HELPERS_MANIFEST": str(place / "manifest.yaml")}  # fmt: skip
+    for stem in ("20_train", "21_train"):
+        command = [sys.executable, "-m", "helpers", "test", stem, "thin"]
+        done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        folder = next((place / "runs").glob(f"{stem}*"))
+        own, again = ({(row["utterance"], row["split"]): float(row["score"]) for row in csv.DictReader(open(folder / name))}
+                      for name in ("scores.csv", "scores.thin.csv"))  # fmt: skip
+        assert own and max(abs(again[key] - score) for key, score in own.items()) < 1e-5

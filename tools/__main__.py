@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers.environment import PROJECT, where_am_i
 
-BENCHES = {"cache": "tools.bench_cache", "staging": "tools.bench_staging", "training": "tools.bench_plan"}
+BENCHES = {"cache": "tools.bench_cache", "staging": "tools.bench_staging", "training": "tools.bench_training"}
 
 
 def notebooks(argv: list[str]) -> int:
@@ -37,29 +37,33 @@ def notebooks(argv: list[str]) -> int:
 
 
 def readme(argv: list[str]) -> int:
-    """Write the results table of the README from finished runs."""
+    """Write the tables of README.md and RESULTS.md from finished runs."""
     from helpers.runs import load_runs
     from tools.readme import update_readme
 
     parser = argparse.ArgumentParser(prog="python -m tools readme", description=readme.__doc__)
     parser.add_argument("--runs", type=Path, default=where_am_i().folders.runs, help="folder of run folders")
     parser.add_argument("--dataset", help="only this data set")
-    parser.add_argument("--file", type=Path, default=PROJECT / "README.md")
+    default = [PROJECT / "README.md", PROJECT / "RESULTS.md"]
+    parser.add_argument("--file", type=Path, nargs="+", default=default)
     asked = parser.parse_args(argv)
-    changed = update_readme(asked.file, load_runs(asked.runs, asked.dataset), asked.dataset)
-    print(f"{asked.file} {'has a new results table' if changed else 'already agrees with the runs'}")
+    runs = load_runs(asked.runs, asked.dataset)
+    for path in asked.file:
+        changed = update_readme(path, runs, asked.dataset)
+        print(f"{path} {'has a new results table' if changed else 'already agrees with the runs'}")
     return 0
 
 
-def ship(argv: list[str]) -> int:
-    """Make a run the detector that ships with the project."""
-    from helpers.demo import load_detector
-    from tools.ship import ship as write_shipped
+def encoder(argv: list[str]) -> int:
+    """Make the embedded speech encoder from published Whisper weights."""
+    from tools.encoder import embed
 
-    parser = argparse.ArgumentParser(prog="python -m tools ship", description=ship.__doc__)
-    parser.add_argument("run", help="a run folder, or the name of a run or its beginning")
-    folder = write_shipped(load_detector(parser.parse_args(argv).run))
-    print(f"{folder}, {sum(path.stat().st_size for path in folder.iterdir()) / 1e6:.2f} MB")
+    parser = argparse.ArgumentParser(prog="python -m tools encoder", description=encoder.__doc__)
+    parser.add_argument("path", type=Path, help="a folder with encoder.safetensors, or a safetensors file")
+    parser.add_argument("--layers", type=int, default=2)
+    asked = parser.parse_args(argv)
+    written = embed(asked.path, asked.layers)
+    print(f"{written}, {written.stat().st_size / 1e6:.2f} MB")
     return 0
 
 
@@ -77,7 +81,30 @@ def starter(argv: list[str]) -> int:
     return main(argv)
 
 
-COMMANDS = {command.__name__: command for command in (notebooks, readme, ship, bench, starter)}
+def course(argv: list[str]) -> int:
+    """Copies for students, one seed each, and the grader's files: course export OUT --students roster.csv."""
+    from tools.course import main
+
+    return main(argv)
+
+
+def detector(argv: list[str]) -> int:
+    """Make the detector that ships with the project, from the data sets it learns from and Whisper's encoder."""
+    from tools.detector.build import SHIPPED, build
+
+    parser = argparse.ArgumentParser(prog="python -m tools detector", description=detector.__doc__)
+    parser.add_argument("data", type=Path, help="folder of speech_pairs, demo_clips and whisper_tiny_en")
+    parser.add_argument("--work", type=Path, required=True, help="embeddings are kept here and computed once")
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    asked = parser.parse_args(argv)
+    card = build(asked.data, asked.work, asked.out)
+    print(f"{asked.out}: EER on left-out projects {100 * card['left_out']['eer']:.1f} %")
+    return 0
+
+
+COMMANDS = {
+    command.__name__: command for command in (notebooks, readme, encoder, bench, starter, detector, course)
+}
 
 
 def main(argv: list[str]) -> int:

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.environment import cpu_threads
-from helpers.features.filling import build_cache
-from helpers.features.settings import FeatureSetting, get_setting, setting_name
+from helpers.features.cache import build_cache
+from helpers.features.settings import FeatureSetting, get_setting
 
 
 def bench_cache(
@@ -29,7 +29,7 @@ def bench_cache(
     """Clips a second of each way, best of `repeats` in turn, on up to `clips` clips evenly spread over `table`.
 
     Every file is read once beforehand, so that none pays for the disk; librosa has run once, so that it does not pay
-    for its compilation. All three write or decode in full: the loop saves an .npy a clip, the cache its shards.
+    for its compilation. All three write or decode in full: the loop saves an .npy a clip, the cache its array.
     Columns: way, clips, seconds, clips_per_second, times_librosa.
     """
     rows = np.unique(np.linspace(0, len(table) - 1, min(clips, len(table))).astype(int))
@@ -159,8 +159,6 @@ def main(argv: Sequence[str]) -> int:
     setting = get_setting(arguments.features)
     table = open_dataset(arguments.dataset, arguments.source).table
     result = bench_cache(table, setting, arguments.clips, arguments.workers or None)
-    print(
-        f"{setting_name(setting)} of {result['clips'].iloc[0]} of {len(table)} clips of {arguments.dataset}"
-    )
+    print(f"{setting.name} of {result['clips'].iloc[0]} of {len(table)} clips of {arguments.dataset}")
     print(result.to_string(index=False))
     return 0

@@ -107,7 +107,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "24_train_ssl": Lesson(
         "Say how a network learns without labels; put a small back end behind a frozen front end",
-        ("14", "22"), "Judge self-supervision by the tiny front end. It is untrained and has only the shape.",
+        ("14", "22"), "Judge all speech models by one small front end. What it has heard counts as much as its size.",
         ("Self-supervised learning", "Freezing", "Attention"),
     ),
     "25_fuse": Lesson(

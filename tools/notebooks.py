@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.execution import plan as plans
-from helpers.execution.cells import set_up_source, to_text
+from helpers.execution.cells import BRANCH, find_repository, set_up_source, to_text
 from helpers.execution.parameters import ParameterError, inspect_notebook, source_of, tags_of
 from helpers.execution.plan import Notebook
 from tools import lessons, solutions
@@ -25,18 +25,34 @@ def minutes(value: float) -> str:
     return f"{value:g} min" if value >= 1 else f"{round(value * 60)} s"
 
 
-def header_source(notebook: Notebook, plan: tuple[Notebook, ...] | None = None) -> str:
+def written_repository(project: Path) -> str:
+    """The repository that the notebooks name now, "" where none is written: the check must not depend on git."""
+    for path in sorted((project / "notebooks").glob("[0-9]*.ipynb")):
+        found = re.search(r'^ *"repository = \\"(.*?)\\"', path.read_text(encoding="utf-8"), re.MULTILINE)
+        if found:
+            return found[1]
+    return ""
+
+
+def badges(notebook: Notebook, repository: str) -> list[str]:
+    """Links that open the notebook on Colab and Kaggle; none while the repository is not known."""
+    if not repository:
+        return []
+    path = f"{repository}/blob/{BRANCH}/notebooks/{notebook.stem}.ipynb"
+    colab = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    kaggle = "[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
+    return [
+        f"{colab}(https://colab.research.google.com/github/{path}) "
+        f"{kaggle}(https://kaggle.com/kernels/welcome?src=https://github.com/{path})",
+        "",
+    ]
+
+
+def header_source(notebook: Notebook, plan: tuple[Notebook, ...] | None = None, repository: str = "") -> str:
     """Title, one sentence, badges, place in the series and cost, from the plan alone."""
     plan = plans.PLAN if plan is None else plan
     stems = [entry.stem for entry in plan]
     place = stems.index(notebook.stem)
-    path = f"{plans.REPOSITORY}/blob/{plans.BRANCH}/notebooks/{notebook.stem}.ipynb"
-    badges = [
-        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-        f"(https://colab.research.google.com/github/{path})",
-        f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
-        f"(https://kaggle.com/kernels/welcome?src=https://github.com/{path})",
-    ]
     around = [f"Notebook {place + 1} of {len(plan)}"]
     if place:
         around.append(f"before it [{stems[place - 1]}]({stems[place - 1]}.ipynb)")
@@ -55,8 +71,7 @@ def header_source(notebook: Notebook, plan: tuple[Notebook, ...] | None = None) 
             "",
             f"Makes {notebook.makes}.",
             "",
-            " ".join(badges),
-            "",
+            *badges(notebook, repository),
             " · ".join(around),
             "",
             f"**Needs** {needs}. **Costs** about {cost}.",
@@ -96,20 +111,23 @@ def _shared_cell(kind: str, tag: str, source: str) -> dict[str, Any]:
 
 
 def generated(
-    notebook: dict[str, Any], entry: Notebook, plan: tuple[Notebook, ...] | None = None
+    notebook: dict[str, Any],
+    entry: Notebook,
+    plan: tuple[Notebook, ...] | None = None,
+    repository: str = "",
 ) -> dict[str, Any]:
     """A copy with header and set-up cell as the plan has them; both are added where they are missing."""
-    return with_shared(notebook, header_source(entry, plan))
+    return with_shared(notebook, header_source(entry, plan, repository), repository)
 
 
-def with_shared(notebook: dict[str, Any], header: str) -> dict[str, Any]:
+def with_shared(notebook: dict[str, Any], header: str, repository: str = "") -> dict[str, Any]:
     """A copy with this header and the set-up cell behind the parameters."""
     cells = [cell for cell in notebook["cells"] if not {"header", "set-up"} & set(tags_of(cell))]
     after = 0
     for index, cell in enumerate(cells):
         if "parameters" in tags_of(cell):
             after = index + 1
-    cells.insert(after, _shared_cell("code", "set-up", set_up_source()))
+    cells.insert(after, _shared_cell("code", "set-up", set_up_source(repository)))
     cells.insert(0, _shared_cell("markdown", "header", header))
     return {**notebook, "cells": cells}
 
@@ -117,16 +135,17 @@ def with_shared(notebook: dict[str, Any], header: str) -> dict[str, Any]:
 def regenerate(project: Path, write: bool = False, plan: tuple[Notebook, ...] | None = None) -> list[str]:
     """Compare (or rewrite) the generated cells and both tables; the list names each file that differs."""
     plan = plans.PLAN if plan is None else plan
+    repository = (find_repository(project) if write else "") or written_repository(project)
     new: dict[Path, str] = {}
     for entry in plan:
         folder = project / "notebooks"
         for path, header in (
-            (folder / f"{entry.stem}.ipynb", header_source(entry, plan)),
+            (folder / f"{entry.stem}.ipynb", header_source(entry, plan, repository)),
             (folder / solutions.FOLDER / f"{entry.stem}.ipynb", solutions.header_source(entry)),
         ):
             if path.is_file():
                 content = read_notebook(path)
-                made = with_shared(content, header)
+                made = with_shared(content, header, repository)
                 if made != content or write:
                     new[path] = to_text(made)
     tables = {
@@ -236,6 +255,7 @@ def _check_generated(notebook: dict[str, Any], stem: str, plan: tuple[Notebook, 
         entry = plans.notebook_named(stem, plan)
     except KeyError as error:
         return [str(error.args[0])]
-    if generated(notebook, entry, plan) == notebook:
+    found = re.search(r'^repository = "(.*?)"', "".join(map(source_of, notebook["cells"])), re.MULTILINE)
+    if generated(notebook, entry, plan, found[1] if found else "") == notebook:
         return []
     return ["header or set-up cell differ from the plan: python -m tools notebooks --write"]

@@ -1,160 +1,161 @@
-"""Any file that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, AIFF) -> mono float32 at the asked rate, or the reason not."""
+"""Any recording -> mono float32 at the asked rate, whole or block by block, or BadAudio with the reason."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
-from helpers.data.containers import ends_within_a_page, mp3_seconds, seconds_promised
+from helpers.data.decoding import decoded, opened_by_libsndfile
 from helpers.data.errors import BadAudio
 
 SAMPLE_RATE = 16_000  # Hz, everywhere in the suite
+# Compared in lower case. Of video files the first audio stream is read.
+AUDIO_ENDINGS = frozenset(
+    ".wav .flac .ogg .oga .ogx .opus .spx .mp3 .mp2 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .voc "
+    ".m4a .m4b .aac .amr .wma .mp4 .m4v .mov .webm .mkv .mka .3gp .3g2 .g722".split()
+)
 SHORTEST = 0.1  # seconds
-RATES = (
-    4_000,
-    768_000,
-)  # Hz; what lies outside is a header that lies, and resampling it would fill the memory
 SILENT = 1e-4  # peak, -80 dBFS
-MARGIN = 60  # seconds read beyond those asked for: what is not longer is judged as a whole
-ENDLESS = 1e8  # seconds, three years: a header that was written before the length was known
-MP3_SHARE, MP3_SECONDS = (
-    0.97,
-    0.3,
-)  # decoders leave out the silence that encoders put at both ends, up to 4 frames
-COUNTED = ("FLAC", "WAV", "WAVEX", "RF64", "AIFF", "AU")  # formats whose header says how many samples follow
+LOUDEST = 1e6  # whole numbers kept as floats reach 32,768; beyond this the file is damaged
+LONGEST_SECONDS = 6 * 3600.0
+MARGIN = 60  # seconds read beyond those asked for: what is not longer is read, and checked, as a whole
+HELD_SECONDS = 120  # a shorter recording comes as one block, resampled in one piece
+
+
+@dataclass
+class Facts:
+    """What a file says of itself and what reading it has shown."""
+
+    name: str = ""
+    sample_rate: int = 0
+    channels: int = 0
+    duration_s: float = 0.0
+
+
+def safe_name(path: str | os.PathLike[str], longest: int = 80) -> str:
+    """The file's name fit to be printed: no control characters, no lone surrogates, not longer than a line."""
+    name = os.path.basename(os.fspath(path)) or os.fspath(path)
+    name = name.encode("utf-8", "replace").decode("utf-8")
+    name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    return name if len(name) <= longest else name[: longest - 21] + "…" + name[-20:]
 
 
 def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE, n_samples: int | None = None) -> np.ndarray:
-    """The whole file -> float32 (samples,), channels averaged, resampled by soxr where its rate differs.
+    """The whole file -> float32 (samples,), as `mono` mixes it, resampled by soxr where its rate differs.
 
-    Who wants the first `n_samples` alone gets more: these and a minute, or all where there is less. The rest of a long
-    recording is not read, but its end must be there.
-    Raises BadAudio with one sentence where it cannot be read, is cut off, empty, silent, shorter than 0.1 s, claims an
-    impossible sample rate, or holds NaN or infinity.
+    Who wants the first `n_samples` alone gets at least these, or all where there is less; the rest of a long recording
+    is not read. The level is the file's own: `helpers.features.compute` removes offset and level.
+    Raises BadAudio with one sentence where the file cannot be read, is cut off, empty, silent, shorter than 0.1 s,
+    claims an impossible sample rate, or holds NaN or infinity.
     """
-    name = os.path.basename(path)
-    wave, own_rate = _decode(path, name, None if n_samples is None else n_samples / sample_rate + MARGIN)
-    check_rate(name, own_rate)
-    n_channels = wave.shape[1]
-    wave = wave[:, 0] if n_channels == 1 else wave.mean(axis=1)
-    if not np.isfinite(wave).all():
-        raise BadAudio(f"{name} holds NaN or infinity")
-    if len(wave) < SHORTEST * own_rate:
-        raise BadAudio(f"{name} lasts {len(wave) / own_rate:.3f} s, less than {SHORTEST} s")
-    if max(wave.max(), -wave.min()) < SILENT:
-        mixed = f" once its {n_channels} channels are averaged" if n_channels > 1 else ""
-        raise BadAudio(f"{name} is silent{mixed}")
-    if own_rate != sample_rate:
-        wave = soxr.resample(wave, own_rate, sample_rate)
-    return np.ascontiguousarray(wave, dtype=np.float32)
+    enough = None if n_samples is None else n_samples / sample_rate + MARGIN
+    return np.concatenate(list(read_blocks(path, sample_rate=sample_rate, enough=enough)))
 
 
-def _decode(path: str | Path, name: str, seconds: float | None) -> tuple[np.ndarray, int]:
-    """-> float32 (samples, channels), all of them or those of the first `seconds`; rate."""
-    try:
-        with soundfile.SoundFile(os.fspath(path)) as opened:
-            promised, own_rate = opened.frames, opened.samplerate
-            _check_known(name, promised / own_rate)
-            wanted = promised if seconds is None else min(promised, int(seconds * own_rate))
-            wave = opened.read(wanted, dtype="float32", always_2d=True)
-            n_read = len(wave)
-            if n_read == wanted < promised:
-                _check_end(opened, path, name)
-                n_read = promised
-    except BadAudio:
-        raise
-    except (soundfile.LibsndfileError, RuntimeError, MemoryError, ValueError) as error:
-        raise BadAudio(_why(path, name, error)) from None
-    if len(wave) == 0:
+def read_blocks(
+    path: str | Path,
+    facts: Facts | None = None,
+    on_raw: Callable[[np.ndarray], None] = lambda raw: None,
+    max_seconds: float = LONGEST_SECONDS,
+    sample_rate: int = SAMPLE_RATE,
+    enough: float | None = None,
+) -> Iterator[np.ndarray]:
+    """Yield float32 (samples,), mono at `sample_rate`; `on_raw` sees each block (frames, channels) as it was stored.
+
+    Raises BadAudio as `read_audio` does, and for more than `max_seconds`. What is wrong with a file as a whole (cut
+    off, silent) is raised after its last block. Reading stops after `enough` seconds. A recording under two minutes
+    comes as one block.
+    """
+    facts = facts or Facts()
+    name = facts.name = safe_name(path)
+    peak, n_read, held = 0.0, 0, []
+    stream: soxr.ResampleStream | None = None
+    for raw, rate in decoded(path, name, enough):
+        if not np.isfinite(raw).all():
+            raise BadAudio(f"{name} holds NaN or infinity")
+        if max(raw.max(), -raw.min()) > LOUDEST:
+            raise BadAudio(f"{name} holds samples beyond {LOUDEST:,.0f} times full scale: it is damaged")
+        on_raw(raw)
+        block = mono(raw)
+        peak = max(peak, float(np.abs(block - block.mean()).max()))
+        n_read += len(block)
+        facts.sample_rate, facts.channels, facts.duration_s = rate, raw.shape[1], n_read / rate
+        if facts.duration_s > max_seconds:
+            limit = (
+                f"{max_seconds / 3600:g} hours" if max_seconds >= 3600 else f"{max_seconds / 60:g} minutes"
+            )
+            raise BadAudio(f"{name} lasts more than {limit}: cut out the part in question")
+        held.append(block)
+        if facts.duration_s > HELD_SECONDS:
+            stream = stream or soxr.ResampleStream(rate, sample_rate, 1)
+            yield _piece(stream, np.concatenate(held), last=False)
+            held = []
+    if n_read == 0:
         raise BadAudio(f"{name} holds no samples")
-    check_whole(opened, path, name, n_read)
-    return wave, own_rate
-
-
-def _check_known(name: str, seconds: float) -> None:
-    """BadAudio where the header does not know how many samples follow."""
-    if seconds > ENDLESS:
-        raise BadAudio(
-            f"{name} does not say how long it is, as if written into a pipe: convert it once, to WAV or FLAC"
+    if facts.duration_s < SHORTEST:
+        raise BadAudio(f"{name} lasts {facts.duration_s:.3f} s, less than {SHORTEST} s")
+    if peak < SILENT:
+        raise BadAudio(f"{name} is silent{' in all its channels' * (facts.channels > 1)}")
+    rest = np.concatenate(held) if held else np.zeros(0, np.float32)
+    if stream is not None:
+        yield _piece(stream, rest, last=True)
+    else:
+        whole = (
+            rest if facts.sample_rate == sample_rate else soxr.resample(rest, facts.sample_rate, sample_rate)
         )
+        yield np.ascontiguousarray(whole, np.float32)
 
 
-def _check_end(opened: soundfile.SoundFile, path: str | Path, name: str) -> None:
-    """BadAudio where the end of a recording, which nobody is going to read, is not there."""
-    end = opened.frames - 1
-    if opened.format == "MP3":  # whose length may be a guess
-        end = min(end, int(MP3_SHARE * mp3_seconds(path) * opened.samplerate))
-    try:
-        opened.seek(end)
-        found = len(opened.read(1)) == 1
-    except soundfile.LibsndfileError:
-        found = False
-    if not found:
-        raise BadAudio(f"{name} is cut off: its end, at {end / opened.samplerate:.0f} s, cannot be read")
+def _piece(stream: soxr.ResampleStream, block: np.ndarray, last: bool) -> np.ndarray:
+    return np.ascontiguousarray(stream.resample_chunk(block, last=last), np.float32)
 
 
-def _check_mp3(path: str | Path, name: str, seconds: float) -> None:
-    """BadAudio where clearly less was read than the file holds or tells."""
-    promised = mp3_seconds(path)
-    if seconds < MP3_SHARE * promised and promised - seconds > MP3_SECONDS:
-        raise BadAudio(
-            f"{name} is cut off, or does not tell its length: {seconds:.2f} s of {promised:.2f} s can be read; "
-            "get it again, or convert it once, to WAV or FLAC"
-        )
+def mono(raw: np.ndarray) -> np.ndarray:
+    """(frames, channels) -> float32 (frames,): the mean of the channels that hold sound.
 
-
-def check_rate(name: str, rate: int) -> None:
-    """BadAudio for a sample rate that no recording has."""
-    if not RATES[0] <= rate <= RATES[1]:
-        raise BadAudio(f"{name} claims a sample rate of {rate:,} Hz: no recording has that")
-
-
-def check_whole(opened: soundfile.SoundFile, path: str | Path, name: str, n_read: int) -> None:
-    """BadAudio where less was read (`n_read` samples a channel) than the file holds, or told libsndfile or us."""
-    rate = opened.samplerate
-    seconds = n_read / rate
-    if opened.format in COUNTED:
-        # A lossy stream within a WAV is counted with the silence that its encoder put at both ends.
-        counted = n_read if opened.subtype.startswith("MPEG") else opened.frames
-        _check_known(name, counted / rate)
-        promised = max(counted / rate, seconds_promised(path, seconds))
-        if seconds < promised:
-            raise BadAudio(f"{name} is cut off: {seconds:.2f} s of {promised:.2f} s can be read")
-    elif opened.format == "OGG" and ends_within_a_page(path):
-        raise BadAudio(f"{name} is cut off within a page: {seconds:.2f} s can be read")
-    elif opened.format == "MP3":
-        _check_mp3(path, name, seconds)
-
-
-def _why(path: str | Path, name: str, error: Exception) -> str:
-    if not os.path.isfile(path):
-        return f"{name} is not there"
-    if os.path.getsize(path) == 0:
-        return f"{name} is empty (0 bytes)"
-    reason = str(error).rpartition(": ")[2].rstrip(".").strip() or type(error).__name__
-    return f"{name} cannot be read as audio ({reason})"
+    A channel that is constant or 40 dB softer than the loudest is left out. Where two are mirror images of each other
+    (wired in antiphase), their mean would be silence: the first is taken.
+    """
+    if raw.shape[1] == 1:
+        return np.ascontiguousarray(raw[:, 0], np.float32)
+    centred = raw - raw.mean(axis=0)
+    power = np.einsum("ij,ij->j", centred, centred)
+    heard = raw[:, power > 1e-4 * power.max()] if power.max() > 0 else raw[:, :1]
+    mixed = heard.mean(axis=1, dtype=np.float32)
+    moved = mixed - mixed.mean()
+    if heard.shape[1] > 1 and float(moved @ moved) < 0.05 * float(power.max()):
+        mixed = heard[:, 0]
+    return np.ascontiguousarray(mixed, np.float32)
 
 
 def audio_facts(path: str | Path) -> dict[str, float | int | str]:
-    """duration_s, sample_rate, channels, format from the header alone (a fraction of a millisecond); BadAudio."""
-    name = os.path.basename(path)
-    try:
-        info = soundfile.info(os.fspath(path))
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise BadAudio(_why(path, name, error)) from None
-    _check_known(name, info.frames / info.samplerate)
-    return {
-        "duration_s": info.frames / info.samplerate,
-        "sample_rate": info.samplerate,
-        "channels": info.channels,
-        "format": info.format,
-    }
+    """duration_s, sample_rate, channels, format: from the header where libsndfile knows it, else by decoding; BadAudio."""
+    opened = opened_by_libsndfile(path) if os.path.isfile(path) else None
+    if opened is None:
+        facts = Facts()
+        for _ in read_blocks(path, facts):
+            pass
+        form = Path(path).suffix.lstrip(".").upper()
+        return {
+            "duration_s": facts.duration_s,
+            "sample_rate": facts.sample_rate,
+            "channels": facts.channels,
+            "format": form,
+        }
+    with opened:
+        return {
+            "duration_s": opened.frames / opened.samplerate,
+            "sample_rate": opened.samplerate,
+            "channels": opened.channels,
+            "format": opened.format,
+        }
 
 
 def audio_duration(path: str | Path) -> float:
-    """Seconds, from the header; BadAudio where there is no readable header."""
+    """Seconds; BadAudio where the file cannot be read."""
     return float(audio_facts(path)["duration_s"])

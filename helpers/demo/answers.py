@@ -1,184 +1,134 @@
-"""What the page shows for a recording: verdict, score bar, pictures, caveats, limits. No state: a file in, HTML out."""
+"""What the page shows for a recording: verdict, treatments, report, limits. No state: a file in, HTML out."""
 
 from __future__ import annotations
 
 import html
 import logging
+import os
+import tempfile
 import threading
-from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from helpers.data.audio import Facts, read_blocks, safe_name
 from helpers.data.errors import BadAudio
-from helpers.demo import drawing
-from helpers.demo.audio import Facts, read_blocks, safe_name
 from helpers.demo.break_it import TREATMENTS, as_data_uri, break_it
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.examples import Example, example_of
-from helpers.demo.explain import grad_cam_picture, log_mel_picture
-from helpers.demo.verdict import BONAFIDE, SPOOF, UNSURE, Verdict
+from helpers.demo.predict import as_row
+from helpers.demo.report import STYLE, WARNING, as_html, entry, refusal, write_report
+from helpers.demo.verdict import Refusal
+from helpers.figures import verdict as figures
 
-LONGEST_SECONDS = 600.0
+LONGEST_SECONDS = 1800.0
 BROKEN_SECONDS = 20.0  # of a recording go through the treatments
 KEPT_DETECTORS = 3
 EMPTY = '<div class="ad-card ad-empty"><p>Choose a recording, speak into the microphone, or take an example.</p></div>'
+GONE = "The recording was deleted after five minutes: choose it again."
+CONVERT = " Convert it with: ffmpeg -i FILE -vn out.wav"
 
 
 class Answers:
     """Detectors by name, loaded when first asked for; everything else belongs to one call."""
 
-    def __init__(self, examples: list[Example] = ()) -> None:  # type: ignore[assignment]
-        self.lock = threading.Lock()
-        self.detectors: OrderedDict[str, tuple[Detector, np.ndarray, np.ndarray]] = OrderedDict()
-        self.examples = list(examples)
+    def __init__(self, examples: list[Example] | None = None) -> None:
+        self.lock, self.examples = threading.Lock(), examples or []
+        self.detectors: dict[str, Detector] = {}
+        self.style = STYLE
 
-    @property
-    def style(self) -> str:
-        """The style sheet of what the methods return."""
-        return (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
-
-    def detector(self, name: str) -> tuple[Detector, np.ndarray, np.ndarray]:
-        """The detector and its dev scores of bona fide and of spoof."""
+    def detector(self, name: str) -> Detector:
+        """Loaded once; the one unused for longest goes when there are too many."""
         with self.lock:
-            if name not in self.detectors:
-                detector = load_detector(name)
-                dev = detector.run.read_scores().query("split == 'dev'")
-                is_bonafide = (dev["label"] == "bonafide").to_numpy()
-                values = dev["score"].to_numpy(dtype=float)
-                self.detectors[name] = (detector, values[is_bonafide], values[~is_bonafide])
-            self.detectors.move_to_end(name)
-            while len(self.detectors) > KEPT_DETECTORS:
-                self.detectors.popitem(last=False)
-            return self.detectors[name]
+            found = self.detectors.pop(name, None) or load_detector(name)
+            self.detectors[name] = found
+            if len(self.detectors) > KEPT_DETECTORS:
+                del self.detectors[next(iter(self.detectors))]
+            return found
 
-    def judge(self, path: str | None, run: str) -> str:
-        """HTML of the whole answer; a refusal is a sentence."""
+    def judge(self, path: str | None, *names: str, progress: Callable[[float], None] = lambda s: None) -> str:
+        """HTML of the whole answer, one after the other for several detectors; a refusal is a sentence."""
         if not path:
             return EMPTY
+        return self._safely(lambda: self._judge(path, names, progress), path)
+
+    def _judge(self, path: str, names: tuple[str, ...], progress: Callable[[float], None]) -> str:
+        shown = []
+        for name in names:
+            detector = self.detector(name)
+            verdict = detector.detect(path, max_seconds=LONGEST_SECONDS, progress=progress)
+            shown.append(as_html(verdict, detector.card, path))
+        example = example_of(path, self.examples)
+        truth = f'<p class="ad-note ad-truth">{html.escape(example.truth)}</p>' if example else ""
+        return "".join(f'<div class="ad-one">{one}</div>' for one in shown) + truth
+
+    def row(self, path: str, name: str) -> dict[str, Any]:
+        """What a program gets: the names of `predict --json`."""
         try:
-            detector, bonafide, spoof = self.detector(run)
-            verdict = detector.detect(path, max_seconds=LONGEST_SECONDS)
-            wave = _whole(path)
-            towards = "bonafide" if verdict.score >= detector.operating.eer_threshold else "spoof"
-            heat = grad_cam_picture(detector, wave, towards)
-            time_axis = drawing.timeline(
-                wave, log_mel_picture(wave), heat, verdict.windows, detector.operating
-            )
-            bar = drawing.score_bar(detector.operating, bonafide, spoof, verdict.score)
+            detector = self.detector(name)
+            row = as_row(detector.detect(path, max_seconds=LONGEST_SECONDS), detector.name)
         except (BadAudio, ValueError, FileNotFoundError) as error:
+            row = as_row(Refusal(safe_name(path), str(error)), name)
+        # gradio's client takes anything with a path for a file to fetch.
+        return {"name": safe_name(path), **{key: value for key, value in row.items() if key != "path"}}
+
+    def break_it(self, path: str | None, name: str) -> str:
+        """HTML: the same recording after each treatment."""
+        if not path:
+            return refusal("First choose a recording.")
+        return self._safely(lambda: self._break_it(path, name), path)
+
+    def _break_it(self, path: str, name: str) -> str:
+        detector = self.detector(name)
+        blocks = read_blocks(path, Facts(safe_name(path)))
+        wave = np.concatenate(list(blocks))[: round(BROKEN_SECONDS * 16_000)]
+        before = float(detector.score_waves([wave])[0])
+        broken = break_it(lambda treated: float(detector.score_waves([treated])[0]), wave, list(TREATMENTS))
+        rows = [(one.name, one.score, as_data_uri(one.wave)) for one in broken]
+        same = {detector.card.answer(score) for _, score, _ in rows} == {detector.card.answer(before)}
+        said = (
+            "The answer stays the same." if same else "The answer changes: it does not survive every journey."
+        )
+        return f'<p class="ad-note">{said}</p>' + figures.broken_strips(detector.card, before, rows)
+
+    def report(self, path: str | None, *names: str) -> str | None:
+        """The report to keep, as a file beside the uploads; None where there is nothing to report on."""
+        if not path or not os.path.exists(path):
+            return None
+        entries = []
+        for name in names:
+            detector = self.detector(name)
+            entries.append(entry(detector.detect(path, max_seconds=LONGEST_SECONDS), detector.card, path))
+        folder = Path(tempfile.mkdtemp(dir=os.environ.get("GRADIO_TEMP_DIR")))
+        return str(write_report(folder / f"report-{Path(safe_name(path)).stem}.html", entries))
+
+    def limits(self, name: str) -> str:
+        """HTML: what the detector was trained on, how it errs, and what not to do with it."""
+        card = self.detector(name).card
+        left_out, known = card.facts.get("left_out", {}), ""
+        if {"eer", "answered", "wrong_spoof"} <= set(left_out):
+            known = (
+                f"<p>On recordings from places that it did not train on: equal error rate {100 * left_out['eer']:.0f} %, "
+                f"answers given on {100 * left_out['answered']:.0f} %, and of its answers “likely spoof” "
+                f"{100 * left_out['wrong_spoof']:.0f} % were wrong.</p>"
+            )
+        return (
+            f'<div class="ad-limits"><p><b>{html.escape(card.name)}</b>, trained on {html.escape(card.trained_on)}.</p>'
+            f"{known}<p>Newer voices may pass, and an honest recording over a poor line may not. <b>{WARNING}</b></p></div>"
+        )
+
+    def _safely(self, answer: Callable[[], str], path: str) -> str:
+        if not os.path.exists(path):
+            return refusal(GONE)
+        try:
+            return answer()
+        except BadAudio as error:
+            hint = CONVERT if "cannot be read as audio" in str(error) else ""
+            return refusal(f"{error}.{hint}")
+        except (ValueError, FileNotFoundError) as error:
             return refusal(str(error))
         except Exception:
             logging.getLogger(__name__).exception("no answer on an upload")
-            return refusal("This file could not be judged. Try another form of it, such as WAV or FLAC.")
-        return "".join(
-            [
-                _card(verdict, example_of(path, self.examples)),
-                bar,
-                _caveats(verdict),
-                _cam_switch(heat is not None, towards),
-                f'<div class="ad-timeline">{time_axis}</div>',
-                _moments(verdict),
-            ]
-        )
-
-    def break_it(self, path: str | None, run: str) -> str:
-        """HTML: the same recording after each treatment."""
-        if not path:
-            return '<p class="ad-note">First choose a recording.</p>'
-        try:
-            detector, bonafide, spoof = self.detector(run)
-            wave = _whole(path)[: round(BROKEN_SECONDS * 16_000)]
-            size = detector.setting.n_samples
-
-            def score_of(whole: np.ndarray) -> float:
-                from helpers.demo.audio import Cutter
-
-                cutter = Cutter(size)
-                return float(
-                    detector.score_waves([piece for _, piece in cutter.push(whole) + cutter.end()])[0].mean()
-                )
-
-            before = score_of(wave)
-            broken = break_it(score_of, wave, list(TREATMENTS))
-        except (BadAudio, ValueError, FileNotFoundError) as error:
-            return refusal(str(error))
-        except Exception:
-            logging.getLogger(__name__).exception("could not break an upload")
-            return refusal(
-                "This recording could not be treated. Try another form of it, such as WAV or FLAC."
-            )
-        rows = [(one.name, one.score, as_data_uri(one.wave)) for one in broken]
-        answers = {detector.operating.answer(score) for _, score, _ in rows}
-        same = answers == {detector.operating.answer(before)}
-        said = (
-            "The answer stays the same."
-            if same
-            else "The answer changes: what this detector hears does not survive every journey."
-        )
-        return f'<p class="ad-note">{said}</p>' + drawing.broken_strips(
-            detector.operating, np.concatenate([bonafide, spoof]), before, rows
-        )
-
-    def limits(self, run: str) -> str:
-        """HTML: what the detector was trained on, how it errs, and what not to do with it."""
-        try:
-            detector, _, _ = self.detector(run)
-        except (ValueError, FileNotFoundError) as error:
-            return refusal(str(error))
-        metrics = detector.metrics
-        counts = metrics.get("data", {}).get("counts", {}).get("train", {})
-        dev, evaluation = metrics["metrics"]["dev"], metrics["metrics"].get("eval")
-        known = f"{100 * dev['eer']:.1f}&nbsp;% on the systems of its dev set"
-        if evaluation and "eer" in evaluation:
-            known += f", {100 * evaluation['eer']:.1f}&nbsp;% on others that it had never met"
-        return (
-            f'<div class="ad-limits"><p><b>{html.escape(metrics["model"])}</b> on {html.escape(metrics["features"])}, trained on '
-            f"{html.escape(metrics['dataset'])}: {counts.get('bonafide', 0):,} human and {counts.get('spoof', 0):,} synthetic or converted clips. "
-            f"Equal error rate: {known}.</p>"
-            "<p>Newer voices may pass, and an honest recording over a poor line may not. "
-            "<b>Do not accuse anyone with this.</b> Ask where the recording comes from.</p></div>"
-        )
-
-
-def refusal(sentence: str) -> str:
-    return f'<div class="ad-card ad-refused" role="alert"><h2>No verdict</h2><p>{html.escape(sentence)}</p></div>'
-
-
-def _whole(path: str | Path) -> np.ndarray:
-    return np.concatenate(list(read_blocks(path, Facts(safe_name(path)), max_seconds=LONGEST_SECONDS)))
-
-
-def _card(verdict: Verdict, example: Example | None) -> str:
-    kind = {BONAFIDE: "bonafide", UNSURE: "unsure", SPOOF: "spoof"}[verdict.answer]
-    if any(caveat.voids for caveat in verdict.caveats):
-        kind += " ad-void"  # no verdict that the page could offer to break
-    head, _, rest = verdict.sentence.partition(". ")
-    truth = f'<p class="ad-truth">{html.escape(example.truth)}</p>' if example else ""
-    return (
-        f'<div class="ad-card ad-{kind}" role="status"><h2>{html.escape(head)}</h2><p>{html.escape(rest).replace(" %", "&nbsp;%")}</p>'
-        f'<p class="ad-facts">{html.escape(verdict.name)} · {verdict.duration_s:.1f} s at {verdict.sample_rate / 1000:g} kHz · '
-        f"score {verdict.score:.2f}</p>{truth}</div>"
-    )
-
-
-def _caveats(verdict: Verdict) -> str:
-    if not verdict.caveats:
-        return ""
-    items = "".join(f"<li>{html.escape(caveat.sentence)}</li>" for caveat in verdict.caveats)
-    return f'<div class="ad-caveats"><b>Mind</b><ul>{items}</ul></div>'
-
-
-def _cam_switch(there: bool, towards: str) -> str:
-    """A checkbox that style sheets alone act on: the overlay goes without asking the server."""
-    if not there:
-        return '<p class="ad-caption">This detector has no layer that Grad-CAM could look into.</p>'
-    what = "a human voice" if towards == "bonafide" else "a machine"
-    return f'<label class="ad-cam-switch"><input type="checkbox" class="ad-cam-box" checked> Grad-CAM: what spoke for {what}</label>'
-
-
-def _moments(verdict: Verdict) -> str:
-    if not verdict.moments:
-        return ""
-    places = ", ".join(f"{w.start:.0f}–{w.end:.0f} s" for w in sorted(verdict.moments, key=lambda w: w.start))
-    return f'<p class="ad-note">Listen again to {places}: these moments speak most for a spoof.</p>'
+            return refusal(f"This file could not be judged.{CONVERT}")

@@ -1,30 +1,25 @@
-"""What is wrong with a recording as evidence: too short, silent, clipped, narrow, no speech. Measured block by block."""
+"""What is wrong with a recording as evidence, and where in it somebody speaks. Measured block by block."""
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import scipy.fft
 
 from helpers.data.audio import SAMPLE_RATE
 
 SHORT_SECONDS = 1.0
-LEAST_SOUND_SECONDS = 0.5
+LEAST_SPEECH_SECONDS = 0.5
 SILENT_SHARE = 0.6
 CLIPPED_SHARE = 1e-3
 NARROW_DB = -42.0  # level above 4.4 kHz against the speech band
-FRAME, HOP, N_FFT = 640, 320, 1024  # 40 ms every 20 ms at 16 kHz
-VOICE_BINS = 257  # of the spectrum, 0 to 4 kHz: what tells voiced sounds, at a fraction of the work
-PITCH_LAGS = (20, 134)  # samples at 8 kHz: 400 Hz down to 60 Hz
-VOICED = 0.6
-# Logistic regression, speech against music, noise and tones. Fitted on read speech, clean and with noise, reverberation
-# and a telephone band, against two games' music: 0.2 % of clean speech and 5 % of speech at 10 dB lie below SPEECH_LIMIT,
-# two thirds of the music do. Columns: spread of the level in dB, share of voiced frames, change of the log spectrum from
-# frame to frame, spread of the pitch in octaves, change of the level in dB.
-SPEECH_WEIGHTS = np.array([0.44, 3.0, 2.8, -6.6, 2.1])
-SPEECH_CEILINGS = np.array([15.0, 0.8, 1.5, 1.2, 2.5])
-SPEECH_BIAS, SPEECH_LIMIT = -5.5, -1.5
+SPEECH = 0.5  # probability of silero-vad from which a frame is speech
+FRAME, CONTEXT = 512, 64  # samples: what silero-vad reads at a time, and of the frame before
+FRAME_SECONDS = FRAME / SAMPLE_RATE
 
 
 @dataclass(frozen=True)
@@ -36,22 +31,31 @@ class Caveat:
     voids: bool = False
 
 
+@functools.cache
+def _silero() -> Any:
+    """silero-vad's network over many frames at once, without the package's own import of torch."""
+    import onnxruntime
+
+    package = importlib.util.find_spec("silero_vad")
+    if package is None or package.origin is None:
+        raise ValueError("silero-vad finds the speech and is missing: pip install silero-vad")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    path = Path(package.origin).parent / "data" / "silero_vad_16k_sequence.onnx"
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
 class Meter:
     """Measures a recording as it streams by: `raw` sees the blocks as stored, `block` mono at 16 kHz."""
 
     def __init__(self) -> None:
-        self.n_raw = self.n_clipped = 0
-        self.n_samples = 0
-        self.window = np.hanning(FRAME).astype(np.float32)
-        shape = scipy.fft.irfft(np.abs(scipy.fft.rfft(self.window, N_FFT))[:VOICE_BINS] ** 2)[: PITCH_LAGS[1]]
-        self.taper = (1 / shape).astype(np.float32)
+        self.n_raw = self.n_clipped = self.n_samples = 0
         self.rest = np.zeros(0, np.float32)
-        self.spectrum = np.zeros(N_FFT // 2 + 1)
-        self.last_bands: np.ndarray | None = None
-        self.levels: list[np.ndarray] = []
-        self.voicing: list[np.ndarray] = []
-        self.lags: list[np.ndarray] = []
-        self.change: list[np.ndarray] = []
+        self.context = np.zeros(CONTEXT, np.float32)
+        self.state = [np.zeros((1, 1, 128), np.float32)] * 2
+        self.speech = np.zeros(0, np.float32)  # probability a frame
+        self.levels = np.zeros(0)  # dB a frame
+        self.spectrum = np.zeros(FRAME // 2 + 1)
 
     def raw(self, block: np.ndarray) -> None:
         """(frames, channels) as stored: counts the samples of flat tops, at full scale or below it."""
@@ -62,116 +66,64 @@ class Meter:
             return
         top = wave > 0.97 * peak
         flat = top[3:] & (wave[3:] == wave[2:-1]) & (wave[2:-1] == wave[1:-2]) & (wave[1:-2] == wave[:-3])
-        over = wave >= 0.9995
-        runs = over[2:] & over[1:-1] & over[:-2]
-        self.n_clipped += 4 * int(flat.sum()) if flat.sum() > runs.sum() else 3 * int(runs.sum())
+        self.n_clipped += 4 * int(flat.sum())
 
     def block(self, wave: np.ndarray) -> None:
         """(samples,) at 16 kHz, the next ones."""
         self.n_samples += len(wave)
         wave = np.concatenate([self.rest, wave])
-        n_frames = max(0, (len(wave) - FRAME) // HOP + 1)
-        for start in range(0, n_frames, 3000):  # a minute at a time bounds the memory
-            self._frames(wave[start * HOP : (min(n_frames, start + 3000) - 1) * HOP + FRAME])
-        self.rest = wave[n_frames * HOP :].copy()
+        n_frames = len(wave) // FRAME
+        self.rest = wave[n_frames * FRAME :].copy()
+        for start in range(0, n_frames, 2000):  # a minute at a time bounds the memory
+            self._frames(wave[start * FRAME : min(n_frames, start + 2000) * FRAME].reshape(-1, FRAME))
 
-    def _frames(self, wave: np.ndarray) -> None:
-        frames = np.lib.stride_tricks.sliding_window_view(wave, FRAME)[::HOP]
-        frames = frames - frames.mean(axis=1, keepdims=True)
-        self.levels.append(10 * np.log10(np.einsum("ij,ij->i", frames, frames) / FRAME + 1e-12))
-        spectrum = scipy.fft.rfft(frames * self.window, N_FFT)
-        power = spectrum.real**2 + spectrum.imag**2
-        self.spectrum += power.sum(axis=0)
-        correlation = scipy.fft.irfft(power[:, :VOICE_BINS])[:, : PITCH_LAGS[1]]
-        pitch = (correlation * self.taper)[:, PITCH_LAGS[0] :]
-        best = pitch.argmax(axis=1)
-        self.voicing.append(pitch[np.arange(len(pitch)), best] / (correlation[:, 0] * self.taper[0] + 1e-12))
-        self.lags.append(best + PITCH_LAGS[0])
-        bands = np.log(sum(power[:, first:512:4] for first in range(4, 8)) / 4 + 1e-8)
-        before = bands[:1] if self.last_bands is None else self.last_bands
-        self.change.append(np.abs(np.diff(bands, axis=0, prepend=before)).mean(axis=1))
-        self.last_bands = bands[-1:]
+    def _frames(self, frames: np.ndarray) -> None:
+        before = np.concatenate([self.context[None], frames[:-1, -CONTEXT:]])
+        self.context = frames[-1, -CONTEXT:].copy()
+        # silero-vad knows speech of usual level: a quiet recording is brought there, offset removed.
+        scale = 0.1 / max(1e-4, float(np.sqrt(np.mean(np.square(frames - frames.mean())))))
+        inputs = np.concatenate([before, frames], axis=1) * np.float32(min(scale, 100.0))
+        probability, *self.state = _silero().run(
+            None, {"input": inputs.astype(np.float32), "h": self.state[0], "c": self.state[1]}
+        )
+        self.speech = np.append(self.speech, probability)
+        centred = frames - frames.mean(axis=1, keepdims=True)
+        self.levels = np.append(self.levels, 10 * np.log10(np.mean(centred**2, axis=1) + 1e-12))
+        self.spectrum += np.square(np.abs(np.fft.rfft(centred * np.hanning(FRAME)))).sum(axis=0)
+
+    def speech_seconds(self, start: float = 0.0, end: float = np.inf) -> float:
+        """Seconds of speech between two places, in seconds."""
+        last = len(self.speech) if end == np.inf else int(np.ceil(end / FRAME_SECONDS))
+        return FRAME_SECONDS * float((self.speech[int(start / FRAME_SECONDS) : last] > SPEECH).sum())
 
     def caveats(self, own_rate: int = SAMPLE_RATE) -> list[Caveat]:
         """Everything to mind, the gravest first."""
-        seconds = self.n_samples / SAMPLE_RATE
-        found = []
+        seconds, found = self.n_samples / SAMPLE_RATE, []
         if seconds < SHORT_SECONDS:
             found.append(
-                Caveat("short", f"The recording lasts {seconds:.2f} s: too short for a firm answer.")
+                Caveat("short", f"The recording lasts {seconds:.2f} s: too short for an answer.", voids=True)
             )
-        if self.levels:
-            found = self._silence(np.concatenate(self.levels)) + self._no_speech() + found
-            found += self._narrow(own_rate)
-        if self.n_clipped > CLIPPED_SHARE * max(1, self.n_raw):
-            found.append(
-                Caveat("clipped", "The recording is clipped: overdriven peaks look like a vocoder's errors.")
-            )
-        return sorted(found, key=lambda caveat: not caveat.voids)
-
-    def _silence(self, levels: np.ndarray) -> list[Caveat]:
-        loud = levels > np.percentile(levels, 95) - 40
-        sound = float(loud.sum()) * HOP / SAMPLE_RATE
-        if sound < LEAST_SOUND_SECONDS:
-            return [
-                Caveat(
-                    "silent", f"Only {sound:.1f} s of it is more than silence: nothing to judge.", voids=True
-                )
-            ]
+        elif self.speech_seconds() < LEAST_SPEECH_SECONDS:
+            sentence = "No speech was found; music, noise or silence, perhaps: nothing to judge."
+            found.append(Caveat("no_speech", sentence, voids=True))
+        loud = self.levels > np.percentile(self.levels, 95) - 40 if len(self.levels) else np.ones(1)
         if 1 - loud.mean() > SILENT_SHARE:
-            return [
-                Caveat(
-                    "silent", f"{100 * (1 - loud.mean()):.0f} % of it is silence: the score rests on little."
-                )
-            ]
-        return []
-
-    def _no_speech(self) -> list[Caveat]:
-        if sum(map(len, self.levels)) < 25:
-            return []
-        spread_db, voiced_share = self.speech_measures()[:2]
-        if spread_db < 1 or voiced_share < 0.1 or self.speech_score() < SPEECH_LIMIT:
-            return [
-                Caveat(
-                    "no_speech",
-                    "No speech was recognised; music or noise, perhaps: nothing to judge.",
-                    voids=True,
-                )
-            ]
-        return []
-
-    def speech_measures(self) -> np.ndarray:
-        """(5,) what SPEECH_WEIGHTS weigh."""
-        levels, voicing, lags, change = map(
-            np.concatenate, (self.levels, self.voicing, self.lags, self.change)
-        )
-        active = levels > np.percentile(levels, 95) - 30
-        voiced = active & (voicing > VOICED)
-        pitch = float(np.log2(lags[voiced]).std()) if voiced.sum() > 3 else 0.0
-        share = float((voicing[active] > VOICED).mean())
-        steps = float(np.median(np.abs(np.diff(levels)))) if len(levels) > 1 else 0.0
-        return np.array([levels.std(), share, float(np.median(change[active])), pitch, steps])
-
-    def speech_score(self) -> float:
-        """Log-odds of speech against music, noise and tones."""
-        return float(SPEECH_WEIGHTS @ np.minimum(self.speech_measures(), SPEECH_CEILINGS) + SPEECH_BIAS)
+            share = f"{100 * (1 - loud.mean()):.0f} %"
+            found.append(Caveat("silent", f"{share} of it is silence: the score rests on little."))
+        if own_rate < 12_000:
+            sentence = f"It was stored at {own_rate:,} samples a second"
+            found.append(Caveat("narrow_band", f"{sentence}, as over a telephone: traces may be gone."))
+        elif len(self.levels) and self.upper_band_db() < NARROW_DB:
+            sentence = "Nothing is left above about 4 kHz, as over a telephone: traces may be gone."
+            found.append(Caveat("narrow_band", sentence))
+        if self.n_clipped > CLIPPED_SHARE * max(1, self.n_raw):
+            sentence = "The recording is clipped: overdriven peaks look like traces of synthesis."
+            found.append(Caveat("clipped", sentence))
+        return found
 
     def upper_band_db(self) -> float:
         """Mean power between 4.4 and 7.6 kHz against that between 0.3 and 3.4 kHz."""
-        hertz = np.arange(len(self.spectrum)) * SAMPLE_RATE / N_FFT
+        hertz = np.arange(len(self.spectrum)) * SAMPLE_RATE / FRAME
         upper = self.spectrum[(hertz > 4400) & (hertz < 7600)].mean()
         lower = self.spectrum[(hertz > 300) & (hertz < 3400)].mean()
         return 10 * float(np.log10((upper + 1e-15) / (lower + 1e-12)))
-
-    def _narrow(self, own_rate: int) -> list[Caveat]:
-        if own_rate < 12_000:
-            what = f"It was stored at {own_rate:,} samples a second"
-        elif self.upper_band_db() < NARROW_DB:
-            what = "Nothing is left above about 4 kHz"
-        else:
-            return []
-        return [
-            Caveat(
-                "narrow_band", f"{what}, as over a telephone: traces of synthesis in the upper band are gone."
-            )
-        ]

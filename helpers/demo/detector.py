@@ -1,279 +1,267 @@
-"""A run folder and a file -> a verdict. One detector serves many threads."""
+"""A file -> windows with speech -> scores -> a verdict. Two kinds of detector, one way to judge."""
 
 from __future__ import annotations
 
-import hashlib
+import json
+import os
 import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from helpers.data.audio import SAMPLE_RATE
+from helpers.data.audio import LONGEST_SECONDS, SAMPLE_RATE, Facts, read_blocks, safe_name
 from helpers.data.errors import BadAudio
-from helpers.demo.audio import LONGEST_SECONDS, Cutter, Facts, read_blocks, safe_name
-from helpers.demo.caveats import Caveat, Meter
-from helpers.demo.choice import find_run
-from helpers.demo.familiar import Familiar, familiar_of, summarised
-from helpers.demo.verdict import UNSURE, Operating, Refusal, Verdict, Window, moments
-from helpers.environment import cpu_threads
-from helpers.features import compute, fit_length
-from helpers.runs import Run, read_json
-from helpers.training.load import load_model
+from helpers.demo.caveats import FRAME, Meter
+from helpers.demo.verdict import Card, Refusal, Verdict, Window, decide
 
-WINDOW_SECONDS = 2.0
-BATCH = 8  # clips a pass of the network; more cost memory and win no time on a CPU
-IN_ONE_PIECE_SECONDS = 130.0  # longer recordings are scored while they are read
+if TYPE_CHECKING:
+    from helpers.runs import Run
 
-
-@dataclass
-class _Prepared:
-    """A short recording, read and measured, waiting for its turn in a batch."""
-
-    facts: Facts
-    meter: Meter
-    pieces: list[np.ndarray] = field(default_factory=list)
-    windows: list[tuple[int, np.ndarray]] = field(default_factory=list)
+SHIPPED = Path(__file__).parent / "shipped"
+BATCH = 8  # windows a pass of the network
+SPEECH_SHARE = 0.25  # of a window that must be speech
+ONNX, CARD = "detector.onnx", "card.json"
 
 
 class Detector:
-    """`detect` one file, or `detect_many`, batched over files. Scores are those of training: for a recording no longer
-    than the network's clip the very same, for a longer one the mean over clips one after another."""
+    """`detect` one file or `detect_many`. A detector gives `name`, `card` and `score`; everything else is shared."""
+
+    name: str
+    card: Card
+
+    def score(self, waves: np.ndarray) -> np.ndarray:
+        """(n, samples) at 16 kHz -> (n,) log-odds, higher: bona fide."""
+        raise NotImplementedError
+
+    def score_waves(self, waves: Iterable[np.ndarray]) -> np.ndarray:
+        """Whole waves of any length -> (n,) the mean score of each one's windows."""
+        return np.array([np.mean(self._score_pieces(self._cut(wave))) for wave in waves])
+
+    def detect(
+        self,
+        path: str | Path,
+        max_seconds: float = LONGEST_SECONDS,
+        progress: Callable[[float], None] = lambda seconds: None,
+    ) -> Verdict:
+        """The verdict on one file of any length, in bounded memory. Raises BadAudio with one sentence.
+
+        `progress` is told how many seconds have been judged.
+        """
+        meter, facts, windows = Meter(), Facts(safe_name(path)), []
+        size = self._size()
+        hop, begin, start = size // 2, 0, 0  # of the next window, and of the samples that are kept
+        kept, waiting = np.zeros(0, np.float32), []
+        for block in read_blocks(path, facts, meter.raw, max_seconds):
+            meter.block(block)
+            kept = np.concatenate([kept, block])
+            # silero-vad hears whole frames: a window waits for its last one.
+            while begin + size + FRAME <= start + len(kept):
+                waiting.append((begin, kept[begin - start : begin - start + size]))
+                begin += hop
+                if len(waiting) == BATCH:
+                    windows += self._windows(waiting, meter)
+                    waiting = []
+                    progress(begin / SAMPLE_RATE)
+            keep_from = max(start, begin - hop)
+            kept, start = kept[keep_from - start :].copy(), keep_from
+        last = max(0, start + len(kept) - size)  # the last window ends where the recording ends
+        begins = [begin, last] if begin < last else [last]
+        waiting += [(at, kept[at - start : at - start + size]) for at in begins if at > begin - hop]
+        windows += self._windows(waiting, meter)
+        caveats = meter.caveats(facts.sample_rate)
+        if any(not np.isfinite(window.score) for window in windows):
+            raise BadAudio(
+                f"{facts.name} gives no finite score: its level is beyond what the detector can read"
+            )
+        return decide(
+            facts.name, self.card, windows, caveats, round(facts.duration_s, 3), facts.sample_rate, str(path)
+        )
+
+    def detect_many(self, paths: Iterable[str | Path]) -> Iterator[Verdict | Refusal]:
+        """Verdicts in the order of `paths`; a file that cannot be judged is a Refusal."""
+        for path in paths:
+            try:
+                yield self.detect(path)
+            except BadAudio as error:
+                yield Refusal(safe_name(path), str(error), str(path))
+
+    def _size(self) -> int:
+        return round(self.card.seconds_per_window * SAMPLE_RATE)
+
+    def _cut(self, wave: np.ndarray) -> list[np.ndarray]:
+        size = self._size()
+        last = max(0, len(wave) - size)
+        return [wave[at : at + size] for at in dict.fromkeys([*range(0, last, size // 2), last])]
+
+    def _score_pieces(self, pieces: list[np.ndarray]) -> np.ndarray:
+        # What is shorter than a second is repeated: silence added would be heard.
+        whole = [np.resize(piece, max(len(piece), SAMPLE_RATE)) for piece in pieces]
+        batches = [whole[at : at + BATCH] for at in range(0, len(whole), BATCH)]
+        return np.concatenate([self.score(np.stack(batch)) for batch in batches])
+
+    def _windows(self, pieces: list[tuple[int, np.ndarray]], meter: Meter) -> list[Window]:
+        """The scored windows among the pieces: those with speech."""
+        spoken = []
+        for start, piece in pieces:
+            first, last = start / SAMPLE_RATE, (start + len(piece)) / SAMPLE_RATE
+            least = SPEECH_SHARE * min(len(piece) / SAMPLE_RATE, self.card.seconds_per_window)
+            if meter.speech_seconds(first, last) >= least:
+                spoken.append((round(first, 3), round(last, 3), piece))
+        if not spoken:
+            return []
+        same = [piece for _, _, piece in spoken]
+        sizes = {len(piece) for piece in same}
+        scores = (
+            self._score_pieces(same)
+            if len(sizes) == 1
+            else np.array([self._score_pieces([piece])[0] for piece in same])
+        )
+        return [Window(first, last, float(score)) for (first, last, _), score in zip(spoken, scores)]
+
+
+class OnnxDetector(Detector):
+    """A folder with detector.onnx (wave in, log-odds out) and card.json: the shipped one, or an exported run."""
+
+    def __init__(self, folder: Path) -> None:
+        import onnxruntime
+
+        self.folder = folder
+        self.card = Card.from_dict(json.loads((folder / CARD).read_text(encoding="utf-8")))
+        self.name = self.card.name
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(
+            str(folder / ONNX), options, providers=["CPUExecutionProvider"]
+        )
+
+    def score(self, waves: np.ndarray) -> np.ndarray:
+        return self.session.run(["log_odds"], {"wave": waves.astype(np.float32)})[0].astype(np.float64)
+
+
+class RunDetector(Detector):
+    """A trained run folder. Its window is the clip it was trained on, its thresholds come from its dev scores."""
 
     def __init__(self, run: Run) -> None:
+        from helpers.training.load import load_model
+
         self.run, self.name, self.metrics = run, run.name, run.metrics
         self.model, self.setting = load_model(run)
-        self.operating = _operating(run)
-        self.familiar: Familiar | None = familiar_of(run, self.setting)
+        self.card = card_of(run, self.setting.seconds)
         self.lock = threading.Lock()  # Grad-CAM hangs a hook on the network: nobody else may pass meanwhile
-        self.session = _onnx_session(run)
 
     @property
     def is_network(self) -> bool:
+        import torch
+
         return isinstance(self.model, torch.nn.Module)
 
-    def features(self, waves: list[np.ndarray]) -> torch.Tensor:
-        """Clips of any length -> (n, *shape) float32, as the training saw them."""
-        fitted = np.stack([fit_length(wave, self.setting.n_samples) for wave in waves])
-        features = compute(torch.from_numpy(fitted), self.setting)
-        # The cache of the training is float16: the same rounding keeps the scores equal to the run's own.
-        return features.half().float()
+    def features(self, waves: np.ndarray) -> Any:
+        """(n, samples) -> (n, *shape) float32 as the training saw them, rounded to the cache's float16."""
+        import torch
 
-    @torch.inference_mode()
-    def score_features(self, features: torch.Tensor) -> np.ndarray:
-        """(n, *shape) -> (n,) scores, float64, higher is more likely bona fide."""
-        if self.session is not None:
-            return self.session.run(None, {"clips": features.numpy()})[0].astype(np.float64)
+        from helpers.features import compute
+
+        return compute(torch.from_numpy(np.ascontiguousarray(waves, np.float32)), self.setting).half().float()
+
+    def score(self, waves: np.ndarray) -> np.ndarray:
+        import torch
+
+        features = self.features(waves)
         if self.is_network:
-            with self.lock:
+            with self.lock, torch.inference_mode():
                 return self.model(features).double().numpy()
-        return np.asarray(self.model.score(_for_classical(features.numpy(), self.model)), dtype=np.float64)
-
-    def score_waves(self, waves: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Clips -> their scores, and how far each is from the training data in units of the limit (0 where unknown)."""
-        scores, distances = [], []
-        for start in range(0, len(waves), BATCH):
-            features = self.features(waves[start : start + BATCH])
-            scores.append(self.score_features(features))
-            if self.familiar is None:
-                distances.append(np.zeros(len(features)))
-            else:
-                distances.append(
-                    self.familiar.distance(summarised(features, self.setting)) / self.familiar.limit
-                )
-        return np.concatenate(scores), np.concatenate(distances)
-
-    def detect(self, path: str | Path, windows: bool = True, max_seconds: float = LONGEST_SECONDS) -> Verdict:
-        """The verdict on one file of any length, in bounded memory. Raises BadAudio with one sentence."""
-        meter, facts = Meter(), Facts(safe_name(path))
-        clips, stretches = _Scorer(self, self.setting.n_samples), _Scorer(self, _window_samples())
-        for block in read_blocks(path, facts, meter.raw, max_seconds):
-            meter.block(block)
-            clips.push(block)
-            if windows:
-                stretches.push(block)
-        clips.end()
-        if windows:
-            stretches.end()
-        return self._verdict(
-            str(path), facts, meter, np.array(clips.scores), clips.distances, stretches.windows()
-        )
-
-    def detect_many(
-        self, paths: Iterable[str | Path], windows: bool = False, workers: int | None = None
-    ) -> Iterator[Verdict | Refusal]:
-        """Verdicts in the order of `paths`; a file that cannot be judged is a Refusal. Reading runs ahead in threads."""
-        waiting: list[tuple[str, Future[_Prepared | Refusal | None]]] = []
-        with ThreadPoolExecutor(workers or cpu_threads()) as pool:
-            for path in paths:
-                waiting.append((str(path), pool.submit(self._prepare, str(path), windows)))
-                if len(waiting) >= 2 * BATCH:
-                    yield from self._judge(waiting[:BATCH], windows)
-                    del waiting[:BATCH]
-            while waiting:
-                yield from self._judge(waiting[:BATCH], windows)
-                del waiting[:BATCH]
-
-    def _prepare(self, path: str, windows: bool) -> _Prepared | Refusal | None:
-        """None for a recording that is too long to be held."""
-        prepared = _Prepared(Facts(safe_name(path)), Meter())
-        clips, stretches = Cutter(self.setting.n_samples), Cutter(_window_samples())
-        try:
-            for block in read_blocks(path, prepared.facts, prepared.meter.raw):
-                if prepared.facts.duration_s > IN_ONE_PIECE_SECONDS:
-                    return None
-                prepared.meter.block(block)
-                prepared.pieces += [piece for _, piece in clips.push(block)]
-                if windows:
-                    prepared.windows += stretches.push(block)
-        except BadAudio as error:
-            return Refusal(prepared.facts.name, str(error), path)
-        except Exception as error:  # noqa: BLE001 - one odd file must not end the pass over all the others
-            return Refusal(
-                prepared.facts.name, f"{prepared.facts.name} cannot be judged ({type(error).__name__})", path
-            )
-        prepared.pieces += [piece for _, piece in clips.end()]
-        if windows:
-            prepared.windows += stretches.end()
-        return prepared
-
-    def _judge(
-        self, part: list[tuple[str, Future[_Prepared | Refusal | None]]], windows: bool
-    ) -> Iterator[Verdict | Refusal]:
-        results = [(path, future.result()) for path, future in part]
-        ready = [prepared for _, prepared in results if isinstance(prepared, _Prepared)]
-        waves = [wave for one in ready for wave in (*one.pieces, *(piece for _, piece in one.windows))]
-        scores, distances = self.score_waves(waves) if waves else (np.zeros(0), np.zeros(0))
-        at = 0
-        for path, result in results:
-            if isinstance(result, Refusal):
-                yield result
-            elif result is None:
-                try:
-                    yield self.detect(path, windows)
-                except BadAudio as error:
-                    yield Refusal(safe_name(path), str(error), path)
-            else:
-                n, n_windows = len(result.pieces), len(result.windows)
-                stretches = _windows(result.windows, scores[at + n : at + n + n_windows])
-                own = slice(at, at + n)
-                at += n + n_windows
-                try:
-                    yield self._verdict(
-                        path, result.facts, result.meter, scores[own], distances[own], stretches
-                    )
-                except BadAudio as error:
-                    yield Refusal(result.facts.name, str(error), path)
-
-    def _verdict(
-        self,
-        path: str,
-        facts: Facts,
-        meter: Meter,
-        scores: np.ndarray,
-        distances: np.ndarray | list[float],
-        windows: list[Window],
-    ) -> Verdict:
-        if not np.isfinite(scores).all():
-            raise BadAudio(
-                f"{facts.name} gives no finite score: its level or content is beyond what the detector can read"
-            )
-        score = float(scores.mean())
-        caveats = meter.caveats(facts.sample_rate)
-        if np.median(distances) > 1:
-            sentence = "It is unlike anything in the training data: the score is a guess."
-            caveats.append(Caveat("unfamiliar", sentence))
-        standing_out = moments(windows, self.operating)
-        answer = UNSURE if any(caveat.voids for caveat in caveats) else self.operating.answer(score)
-        probability = self.operating.probability(score)
-        return Verdict(
-            facts.name, answer, score, probability, round(facts.duration_s, 3), facts.sample_rate, self.name,
-            windows, standing_out, caveats, path,
-        )  # fmt: skip
+        table = features.numpy()
+        # Models fitted on vectors eat the mean over time.
+        table = table.mean(axis=2) if table.ndim == 3 and len(self.model.shape) == 1 else table
+        return np.asarray(self.model.score(table), dtype=np.float64)
 
 
-class _Scorer:
-    """Cuts a stream into pieces and scores them a batch at a time."""
+def card_of(run: Run, seconds: float) -> Card:
+    """The card of a run from its dev scores: 5 % of a class lie beyond the other's threshold.
 
-    def __init__(self, detector: Detector, size: int) -> None:
-        self.detector, self.cutter = detector, Cutter(size)
-        self.waiting: list[tuple[int, np.ndarray]] = []
-        self.places: list[tuple[int, int]] = []  # start and length in samples
-        self.scores: list[float] = []
-        self.distances: list[float] = []
+    ValueError where dev lacks a class or its scores are upside down.
+    """
+    from sklearn.isotonic import IsotonicRegression
 
-    def push(self, block: np.ndarray) -> None:
-        self.waiting += self.cutter.push(block)
-        while len(self.waiting) >= BATCH:
-            self._score(self.waiting[:BATCH])
-            del self.waiting[:BATCH]
+    from helpers import metrics
 
-    def end(self) -> None:
-        self.waiting += self.cutter.end()
-        if self.waiting:
-            self._score(self.waiting)
-
-    def _score(self, pieces: list[tuple[int, np.ndarray]]) -> None:
-        scores, distances = self.detector.score_waves([piece for _, piece in pieces])
-        self.places += [(start, len(piece)) for start, piece in pieces]
-        self.scores += scores.tolist()
-        self.distances += distances.tolist()
-
-    def windows(self) -> list[Window]:
-        return [_window(start, n, score) for (start, n), score in zip(self.places, self.scores)]
-
-
-def _windows(pieces: list[tuple[int, np.ndarray]], scores: np.ndarray) -> list[Window]:
-    return [_window(start, len(piece), score) for (start, piece), score in zip(pieces, scores)]
-
-
-def _window(start: int, n_samples: int, score: float) -> Window:
-    return Window(round(start / SAMPLE_RATE, 3), round((start + n_samples) / SAMPLE_RATE, 3), float(score))
+    dev = run.read_scores().query("split == 'dev'")
+    is_fake, values = (dev["label"] == "spoof").to_numpy(), dev["score"].to_numpy(dtype=float)
+    bonafide, spoof = values[~is_fake], values[is_fake]
+    if min(len(bonafide), len(spoof)) < 5:
+        counts = f"{len(bonafide)} bona fide and {len(spoof)} spoof"
+        raise ValueError(f"{run.name}: thresholds need 5 dev clips of each class, got {counts}")
+    eer = float(metrics.eer(bonafide, spoof)[0])
+    metrics.refuse_wrong_polarity(eer, f"{run.name}, dev")
+    low, high = sorted([float(np.quantile(bonafide, 0.05)), float(np.quantile(spoof, 0.95))])
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, 11)))
+    edges = edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])
+    fakes, humans = (np.histogram(part, edges)[0] / len(part) for part in (spoof, bonafide))
+    weight = fakes + humans + 1e-9
+    places = np.arange(len(weight))
+    share = IsotonicRegression(increasing=False).fit(places, fakes / weight, weight).predict(places)
+    counts = np.histogram(values, edges)[0].tolist()
+    trained_on = run.metrics.get("dataset", "") + ": thresholds from its dev set, not from left-out groups"
+    return Card.from_dict(
+        {
+            "name": run.name, "trained_on": trained_on, "seconds_per_window": seconds,
+            "thresholds": {"spoof": low, "bonafide": high},
+            "calibration": {"edges": edges.tolist(), "fake_share": share.tolist(), "count": counts},
+            "left_out": {}, "dev_eer": eer,
+        }
+    )  # fmt: skip
 
 
-def _window_samples() -> int:
-    return round(WINDOW_SECONDS * SAMPLE_RATE)
+def usable_runs() -> list[Run]:
+    """Complete runs that hold a model of speech and the dev scores that give its thresholds."""
+    from helpers.runs import load_runs
+
+    return [run for run in load_runs() if _hears(run)]
 
 
-def _for_classical(features: np.ndarray, model: Any) -> np.ndarray:
-    """(n, rows, frames) as it is for frame-wise models, its mean over time for those fitted on vectors."""
-    return features.mean(axis=2) if features.ndim == 3 and len(model.shape) == 1 else features
+def _hears(run: Run) -> bool:
+    from helpers.features import FEATURES
+    from helpers.models import MODELS
+
+    model, features = run.metrics.get("model", ""), run.metrics.get("features", "")
+    if model not in MODELS or model == "vgg16_svm" or features not in FEATURES:
+        return False
+    weights = ("model.npz", "model.skops", "best.safetensors")
+    has_dev = "eer" in run.metrics.get("metrics", {}).get("dev", {})
+    return (
+        FEATURES[features].sample_rate == SAMPLE_RATE
+        and has_dev
+        and any((run.folder / w).is_file() for w in weights)
+    )
 
 
-def _operating(run: Run) -> Operating:
-    """From operating.json, which shipped runs carry, else from the run's dev scores."""
-    path = run.folder / "operating.json"
-    return Operating(**read_json(path)) if path.is_file() else Operating.from_scores(run.read_scores())
-
-
-def weights_digest(run: Run) -> str:
-    """sha256 of best.safetensors."""
-    return hashlib.sha256((run.folder / "best.safetensors").read_bytes()).hexdigest()
-
-
-def _onnx_session(run: Run) -> Any | None:
-    """onnxruntime on the run's model.onnx, where it is there and made from the weights that are there."""
-    path = run.folder / "model.onnx"
-    if not path.is_file():
-        return None
-    try:
-        import onnxruntime
-    except ImportError:
-        return None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = cpu_threads()
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    made_from = session.get_modelmeta().custom_metadata_map.get("weights_sha256")
-    return session if made_from == weights_digest(run) else None
-
-
-def load_detector(run: Path | str | None = None) -> Detector:
-    """The detector of a run folder, of a run's name, of `shipped`; for None the best one there is (see `find_run`).
+def load_detector(name: Path | str | None = None) -> Detector:
+    """`shipped` (the default), a folder with detector.onnx, a run folder, or the name of a run or its beginning.
 
     Raises ValueError or FileNotFoundError with a sentence.
     """
-    return Detector(find_run(run))
+    folder = SHIPPED if name is None or str(name) == "shipped" else Path(name)
+    if (folder / ONNX).is_file():
+        return OnnxDetector(folder)
+    from helpers.environment import where_am_i
+    from helpers.runs import read_run
+
+    if not (folder / "params.json").is_file():
+        runs = where_am_i().folders.runs
+        fitting = sorted(p.parent for p in runs.glob("*/metrics.json") if p.parent.name.startswith(str(name)))
+        exact = [path for path in fitting if path.name == str(name)]
+        fitting = exact or fitting
+        if len(fitting) != 1:
+            found = ", ".join(path.name for path in fitting) or "none"
+            raise FileNotFoundError(
+                f"{name} is no run folder, and of the runs in {os.fspath(runs)} that begin so there are: {found}"
+            )
+        folder = fitting[0]
+    run = read_run(folder)
+    if not run.complete:
+        raise ValueError(f"{run.name} is not complete: run {run.notebook} again, it resumes")
+    if not _hears(run):
+        raise ValueError(f"{run.name} holds no detector of speech: choose another run")
+    return RunDetector(run)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from helpers.data.audio import safe_name
 from helpers.data.errors import BadAudio
-from helpers.demo.audio import safe_name
-from helpers.demo.verdict import BONAFIDE, SPOOF, UNSURE, Operating
+from helpers.demo.detector import card_of
+from helpers.demo.verdict import BONAFIDE, SPOOF, UNSURE
 from helpers.runs import Run, load_runs
 
 LARGEST_PIXELS = 40_000_000
@@ -46,13 +47,12 @@ class FaceDetector:
         options = {name: run.parameters[name] for name in ("weights", "pooled") if name in run.parameters}
         self.model: Any = build_model("vgg16_svm", shape, **options).load(run.folder / "model.skops")
         self.side = int(shape[-1])
-        self.scores = run.read_scores()
-        self.operating = Operating.from_scores(self.scores)
+        self.card = card_of(run, 0.0)
 
     def detect(self, path: str | Path) -> tuple[str, str, float]:
         """Raises BadAudio, whose sentence names the file, where it is no picture or too large."""
         score = float(self.model.score(self.picture(path)[None])[0])
-        answer = self.operating.answer(score)
+        answer = self.card.answer(score)
         return answer, SENTENCES[answer], score
 
     def picture(self, path: str | Path) -> np.ndarray:
@@ -66,6 +66,23 @@ class FaceDetector:
             with Image.open(os.fspath(path)) as image:
                 if image.width * image.height > LARGEST_PIXELS:
                     raise BadAudio(f"{name} has {image.width} × {image.height} pixels: make it smaller")
+            require_face(path, name)
             return read_picture(Path(path), self.side)
+        except BadAudio:
+            raise
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise BadAudio(f"{name} cannot be read as a picture ({type(error).__name__})") from None
+
+
+def require_face(path: str | Path, name: str) -> None:
+    """BadAudio where OpenCV finds no face; without OpenCV every picture passes."""
+    try:
+        import cv2
+    except ImportError:
+        return
+    finder = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    grey = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
+    if grey is not None and len(finder.detectMultiScale(grey, 1.1, 4)) == 0:
+        raise BadAudio(
+            f"{name} shows no face that could be found: choose a picture of one face from the front"
+        )

@@ -1,26 +1,42 @@
-"""The web page: one recording in, a verdict and its reasons out. `python -m helpers demo`."""
+"""The web page: one recording in, a verdict and its reasons out. `python -m helpers demo`.
+
+A program asks the same page (the recording is deleted there after five minutes as well):
+
+    from gradio_client import Client, handle_file
+    Client("http://127.0.0.1:7860").predict(handle_file("note.ogg"), "shipped", api_name="/judge")
+    # {"detector": ..., "answer": "likely spoof", "headline": ..., "score": -2.1, ...}: the names of predict --json, `name` for `path`
+"""
 
 from __future__ import annotations
 
 import argparse
 import atexit
-import inspect
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from helpers.data.audio import AUDIO_ENDINGS
+from helpers.data.errors import BadAudio
+from helpers.demo.answers import EMPTY, GONE, LONGEST_SECONDS, Answers
+from helpers.demo.detector import load_detector, usable_runs
+from helpers.demo.examples import find_examples
+from helpers.demo.report import STYLE, WARNING, refusal
+from helpers.demo.verdict import clock
+from helpers.figures import verdict as figures
 
 LARGEST_UPLOAD = "100mb"
 AT_ONCE = 2  # visitors served side by side; they share the cores
 KEEP_SECONDS = 300  # an upload is deleted after so long, and all of them when the page ends
 TITLE = "Is this voice real?"
 INTRO = (
-    "A detector of synthetic and converted speech, and how sure it may be. Nothing that you give is kept: files are deleted "
-    f"within {KEEP_SECONDS // 60 + 1} minutes. At most ten minutes of audio."
+    "Gives a verdict on a recording of speech, and says what it rests on. Nothing that you give is kept: files are "
+    f"deleted after five minutes. At most {LONGEST_SECONDS / 60:.0f} minutes of audio."
 )
 
 
@@ -33,116 +49,128 @@ def build_page(run: str | None = None, examples: bool = True, keep_seconds: int 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     import gradio as gr
 
-    from helpers.demo.answers import EMPTY, Answers
-    from helpers.demo.choice import find_run, usable_runs
-    from helpers.demo.examples import find_examples
     from helpers.demo.faces import face_runs
 
-    first = find_run(run)
-    runs = {str(one.folder): one for one in [first, *usable_runs()]}
-    found = find_examples(first) if examples else []
-    answers = Answers(found)
-    answers.detector(str(first.folder))  # now, not under the first visitor's eyes
-    look = _look(gr)
-    keep: dict[str, Any] = {
-        "title": TITLE,
-        "analytics_enabled": False,
-        "delete_cache": (min(60, keep_seconds), keep_seconds),
-    }
-    with gr.Blocks(
-        **keep, **{k: v for k, v in look.items() if k in inspect.signature(gr.Blocks).parameters}
-    ) as page:
+    first = run or "shipped"
+    detector = load_detector(first)
+    answers = Answers(find_examples(detector) if examples else [])
+    answers.detectors[first] = detector  # now, not under the first visitor's eyes
+    choices = {first: detector.name, **{str(one.folder): one.name for one in usable_runs()}}
+    choices.setdefault("shipped", "shipped")
+    fonts = ["system-ui", "sans-serif"]  # of the system: nothing is fetched
+    theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["monospace"])
+    kept = (min(60, keep_seconds), keep_seconds)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=kept) as page:
         with gr.Column(elem_classes="ad-root"):
             gr.HTML(f'<div class="ad-title"><h1>{TITLE}</h1><p>{INTRO}</p></div>')
-            if face_runs():
+            faces = face_runs()
+            if faces:
                 with gr.Tab("Voice"):
-                    _voice(gr, answers, runs, found, EMPTY)
+                    _voice(gr, answers, choices)
                 with gr.Tab("Face"):
-                    _face(gr, face_runs()[0])
+                    _face(gr, faces[0])
             else:
-                _voice(gr, answers, runs, found, EMPTY)
+                _voice(gr, answers, choices)
     page.queue(default_concurrency_limit=AT_ONCE, max_size=32)
-    known = inspect.signature(page.launch).parameters
-    page.launch_options = {name: value for name, value in look.items() if name in known}
-    page.launch_options.update(
-        {"max_file_size": LARGEST_UPLOAD, "server_name": "127.0.0.1", "share": False, "show_error": False}
-    )
-    if "footer_links" in known:
-        page.launch_options["footer_links"] = []
-    if "ssr_mode" in known:
-        page.launch_options["ssr_mode"] = False
+    page.launch_options = {
+        "theme": theme, "css": STYLE, "max_file_size": LARGEST_UPLOAD, "server_name": "127.0.0.1",
+        "share": False, "show_error": False, "footer_links": ["api"], "ssr_mode": False,
+    }  # fmt: skip
     return page
 
 
-def _look(gr: Any) -> dict[str, Any]:
-    """Theme and style sheet: Gradio 5 takes them in Blocks, Gradio 6 in launch. Fonts of the system: nothing is fetched."""
-    fonts = ["system-ui", "sans-serif"]
-    theme = gr.themes.Default(
-        primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
-    )
-    css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
-    return {"theme": theme, "css": css}
-
-
-def _voice(gr: Any, answers: Any, runs: dict[str, Any], examples: list[Any], empty: str) -> None:
-    private = _private(gr)
+def _voice(gr: Any, answers: Answers, choices: dict[str, str]) -> None:
+    first = next(iter(choices))
+    private = {"api_visibility": "private"}
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            audio = gr.Audio(
-                sources=["upload", "microphone"], type="filepath", label="Recording", elem_id="recording",
-                **_without_sharing(gr),
+            recording = gr.File(
+                label="Recording or video", file_types=[*sorted(AUDIO_ENDINGS), "audio", "video"], type="filepath",
+                elem_id="recording", height=140,
             )  # fmt: skip
-            if examples:
-                gr.Examples(
-                    [[example.path] for example in examples], [audio], label="Examples, from easy to hard",
-                    example_labels=[example.label for example in examples],
-                )  # fmt: skip
-                # Their copies are no uploads: delete_cache spares only the files that a component keeps.
-                audio.keep_in_cache.update(
-                    str(path) for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*") if path.is_file()
-                )
-            choices = [(_run_label(one), folder) for folder, one in runs.items()]
-            run = gr.Dropdown(
-                choices, value=choices[0][1], label="Detector", elem_id="run", visible=len(choices) > 1
+            microphone = gr.Audio(
+                sources=["microphone"], type="filepath", label="Microphone", elem_id="microphone", buttons=[]
             )
-            limits = gr.HTML(answers.limits(choices[0][1]), elem_classes="ad-wide")
+            if answers.examples:
+                paths = [[example.path] for example in answers.examples]
+                labels = [example.label for example in answers.examples]
+                gr.Examples(paths, [recording], label="Examples", example_labels=labels)
+                # Their copies are no uploads: delete_cache spares only the files that a component keeps.
+                uploads = Path(os.environ["GRADIO_TEMP_DIR"])
+                recording.keep_in_cache.update(str(path) for path in uploads.rglob("*") if path.is_file())
+            several = len(choices) > 1
+            run = gr.Dropdown(
+                [(label, key) for key, label in choices.items()], value=[first], multiselect=True,
+                label="Detectors, side by side where you choose several", elem_id="run", visible=several,
+            )  # fmt: skip
+            limits = gr.HTML(answers.limits(first))
         with gr.Column(scale=5, min_width=320):
-            verdict = gr.HTML(empty, elem_id="verdict")
-            with gr.Column(visible=False, elem_classes="ad-breaking") as breaking:
-                gr.HTML('<p class="ad-note">Does the verdict survive noise, compression and a telephone?</p>')
-                button = gr.Button("Break it", elem_id="break")
-                broken = gr.HTML("", elem_id="broken")
-            limits_below = gr.HTML(answers.limits(choices[0][1]), elem_classes="ad-narrow")
+            verdict = gr.HTML(EMPTY, elem_id="verdict")
+            player = gr.Audio(label="Listen", visible=False, interactive=False, buttons=[], elem_id="player")
+            with gr.Row(visible=False) as after:
+                button = gr.Button(
+                    "Break it: does the answer survive a phone call or a messenger?", elem_id="break"
+                )
+                save = gr.DownloadButton("Report to keep", elem_id="report")
+            broken = gr.HTML("", elem_id="broken")
 
-    def judge(path: str | None, chosen: str) -> tuple[Any, ...]:
-        shown = answers.judge(path, chosen)
-        judged = bool(path) and "ad-refused" not in shown and "ad-void" not in shown
-        return shown, gr.update(visible=judged), ""
+    def show(path: str | None, chosen: list[str], progress: Any = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
+        started = time.monotonic()
 
-    gr.on(
-        [audio.change, run.change],
-        judge,
-        [audio, run],
-        [verdict, breaking, broken],
-        show_progress="minimal",
-        **private,
+        def told(seconds: float) -> None:
+            speed = seconds / max(0.1, time.monotonic() - started)
+            progress(None, desc=f"judged {clock(seconds)}, {speed:.0f} times as fast as listening")
+
+        shown = answers.judge(path, *(chosen or [first]), progress=told)
+        done = "ad-facts" in shown
+        heard = gr.update(value=path if done else None, visible=done)
+        return shown, gr.update(visible=done), "", heard, answers.limits((chosen or [first])[0])
+
+    outputs = [verdict, after, broken, player, limits]
+    scroll = "() => { if (innerWidth < 760) document.querySelector('#verdict').scrollIntoView({behavior: 'smooth'}); }"
+    for given in (recording, microphone):
+        given.change(
+            show, [given, run], outputs, show_progress="full", show_progress_on=[verdict], **private
+        ).then(None, js=scroll, **private)
+    # The verdict of another detector goes at once, before the new one is there.
+    run.change(lambda: EMPTY, None, verdict, show_progress="hidden", **private).then(
+        lambda a, b, chosen: show(a or b, chosen), [recording, microphone, run], outputs, **private
     )
-    run.change(
-        lambda chosen: [answers.limits(chosen)] * 2,
-        run,
-        [limits, limits_below],
-        show_progress="hidden",
-        **private,
-    )
-    button.click(answers.break_it, [audio, run], broken, show_progress="minimal", **private)
+
+    def last(a: str | None, b: str | None, chosen: list[str]) -> str:
+        return answers.break_it(a or b, (chosen or [first])[0])
+
+    def report(a: str | None, b: str | None, chosen: list[str]) -> str:
+        made = answers.report(a or b, *(chosen or [first]))
+        if made is None:
+            raise gr.Error(GONE)
+        return made
+
+    button.click(last, [recording, microphone, run], broken, show_progress="minimal", **private)
+    save.click(report, [recording, microphone, run], save, **private)
+    gr.api(_endpoint(answers, first), api_name="judge")
+
+
+def _endpoint(answers: Answers, first: str) -> Callable[..., dict[str, Any]]:
+    from gradio import FileData
+
+    def judge(recording: FileData, detector: str = first) -> dict[str, Any]:
+        """The verdict on a recording, under the names of predict --json."""
+        path = recording["path"] if isinstance(recording, dict) else recording.path
+        return answers.row(path, detector if detector in answers.detectors else first)
+
+    judge.__annotations__ = {"recording": FileData, "detector": str, "return": dict}
+    return judge
 
 
 def _face(gr: Any, run: Any) -> None:
-    from helpers.data.errors import BadAudio
-    from helpers.demo.answers import refusal
     from helpers.demo.faces import FaceDetector
 
     detector = FaceDetector(run)
+    gr.HTML(
+        "<h2>Is this face real?</h2><p>Judges one face from the front. It was trained on the pictures of notebook 19 "
+        f"alone, and newer generators may pass. {WARNING}</p>"
+    )
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             picture = gr.Image(
@@ -150,60 +178,22 @@ def _face(gr: Any, run: Any) -> None:
             )
             submit = gr.Button("Submit", variant="primary", elem_id="submit-face")
         with gr.Column(scale=5, min_width=320):
-            verdict = gr.HTML(
-                '<div class="ad-card ad-empty"><p>Choose a picture of one face.</p></div>',
-                elem_id="face-verdict",
-            )
+            empty = '<div class="ad-card ad-empty"><p>Choose a picture of one face.</p></div>'
+            verdict = gr.HTML(empty, elem_id="face-verdict")
 
     def judge(path: str | None) -> str:
-        from helpers.demo import drawing
-
-        if not path:
-            return refusal("First choose a picture.")
+        if not path or not os.path.exists(path):
+            return refusal("First choose a picture." if not path else GONE.replace("recording", "picture"))
         try:
             answer, sentence, score = detector.detect(path)
         except BadAudio as error:
             return refusal(str(error))
-        dev = detector.scores[detector.scores["split"] == "dev"]
-        human = dev["label"] == "bonafide"
         kind = {"likely bona fide": "bonafide", "likely spoof": "spoof"}.get(answer, "unsure")
         head, _, rest = sentence.partition(". ")
         card = f'<div class="ad-card ad-{kind}"><h2>{head.rstrip(".")}</h2><p>{rest}</p></div>'
-        return card + drawing.score_bar(
-            detector.operating, dev["score"][human].to_numpy(), dev["score"][~human].to_numpy(), score
-        )
+        return card + figures.score_bar(detector.card, score)
 
-    submit.click(judge, picture, verdict, show_progress="minimal", **_private(gr))
-
-
-def _private(gr: Any) -> dict[str, Any]:
-    """Keep the page's functions out of the public API, in the words of the Gradio that is installed."""
-    known = inspect.signature(gr.Button.click).parameters if hasattr(gr.Button, "click") else {}
-    return {"api_visibility": "private"} if "api_visibility" in known else {"api_name": False}
-
-
-def _without_sharing(gr: Any) -> dict[str, Any]:
-    """No button that would send the recording elsewhere: Gradio 6 lists the buttons, Gradio 5 has a switch."""
-    known = inspect.signature(gr.Audio).parameters
-    return {"buttons": ["download"]} if "buttons" in known else {"show_share_button": False}
-
-
-def _run_label(run: Any) -> str:
-    metrics = run.metrics
-    shipped = ", ships with the suite" if run.folder.name == "shipped" else ""
-    return f"{metrics['model']} on {metrics['features']}, {metrics['dataset']}: dev EER {100 * metrics['metrics']['dev']['eer']:.1f} %{shipped}"
-
-
-def _check_port(port: int) -> None:
-    """ValueError for a port that cannot be had, in time: Gradio would say so only after the detector is loaded."""
-    if not 1 <= port <= 65535:
-        raise ValueError(f"--port lies between 1 and 65535, {port} does not")
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError as error:
-        raise ValueError(
-            f"port {port} cannot be used ({error.strerror}): choose another, or leave --port out"
-        ) from None
+    submit.click(judge, picture, verdict, show_progress="minimal", api_visibility="private")
 
 
 def _end_in_order() -> None:
@@ -217,29 +207,19 @@ def _end_in_order() -> None:
 def main(argv: list[str] | None = None) -> int:
     """Serve the page on this machine until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m helpers demo", description=main.__doc__)
-    parser.add_argument("--run", help="the detector to begin with; the best there is by default")
+    parser.add_argument(
+        "--run", help="the detector to begin with: shipped (the default), a run folder or its name"
+    )
     parser.add_argument("--port", type=int, help="7860 by default, or the next that is free")
     parser.add_argument(
         "--share", action="store_true", help="a public address for 72 hours, over Gradio's servers"
     )
     options = parser.parse_args(argv)
-    import torch
-
-    from helpers.environment import cpu_threads
-
-    # A clip is too little work for many threads: on busy cores they wait for each other longer than they compute.
-    torch.set_num_threads(max(1, cpu_threads() // AT_ONCE))
     try:
-        if options.port is not None:
-            _check_port(options.port)
         _end_in_order()
         page = build_page(options.run)
-    except (ValueError, FileNotFoundError) as error:
+        page.launch(**{**page.launch_options, "share": options.share, "server_port": options.port})
+    except (ValueError, FileNotFoundError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    if options.share:
-        print(
-            "share: anyone who has the address can use this page, and recordings pass through Gradio's servers"
-        )
-    page.launch(**{**page.launch_options, "share": options.share, "server_port": options.port})
     return 0

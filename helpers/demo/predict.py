@@ -1,130 +1,78 @@
-"""`python -m helpers predict FILE...`: a verdict on each recording, as a table, JSON or CSV."""
+"""`python -m helpers predict FILE|FOLDER|-`: a verdict on each recording, as a table, JSON, CSV or a report."""
 
 from __future__ import annotations
 
 import argparse
 import csv
-import glob
 import json
 import os
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
-if TYPE_CHECKING:
-    from helpers.demo.detector import Detector
-    from helpers.demo.verdict import Refusal, Verdict
+from helpers.data.audio import AUDIO_ENDINGS, safe_name
+from helpers.data.errors import BadAudio
+from helpers.data.tree import is_hidden, walk
+from helpers.demo.detector import load_detector
+from helpers.demo.verdict import BONAFIDE, MIXED, SPOOF, Refusal, Verdict
 
-AUDIO = {
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".mp3",
-    ".aif",
-    ".aiff",
-    ".aifc",
-    ".au",
-    ".snd",
-    ".caf",
-    ".w64",
-    ".rf64",
-    ".voc",
-    ".amr",
-}
 EXIT_CODES = """exit code:
   0  every recording is likely bona fide
-  1  at least one recording is a likely spoof
+  1  at least one recording is a likely spoof, or mixed
   2  nothing was judged: a wrong call, no such file, no detector
   3  no likely spoof, but at least one recording of which the detector cannot tell
-  4  no likely spoof, but at least one file that cannot be judged
+  4  no likely spoof, but at least one file was left out or cannot be judged
 """
-COLUMNS = [
-    "path",
-    "answer",
-    "probability_bonafide",
-    "score",
-    "duration_s",
-    "sample_rate",
-    "caveats",
-    "reason",
-]
+COLUMNS = "detector path answer headline evidence share score fake_share duration_s sample_rate caveats stretches reason"
 
 
-def find_files(wanted: Iterable[str]) -> list[str]:
-    """Files as named; folders searched for audio, deep; globs expanded. Each once, in order. A name that is not there stays."""
+def find_files(wanted: Iterable[str]) -> tuple[list[str], Counter[str]]:
+    """Names and folders -> (files, what was left out by ending). Links are followed, hidden files passed over."""
     found: dict[str, None] = {}
+    left_out: Counter[str] = Counter()
     for name in wanted:
-        if os.path.isdir(name):
-            names = sorted(
-                str(path) for path in Path(name).rglob("*") if path.suffix.lower() in AUDIO and path.is_file()
-            )
-        elif not os.path.exists(name) and any(letter in name for letter in "*?["):
-            names = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
-        else:
-            names = [name]
-        found.update(dict.fromkeys(names))
-    return list(found)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Judge recordings; see EXIT_CODES for what the exit code says."""
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers predict", description=__doc__, epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("files", nargs="+", metavar="FILE", help="recordings, folders, or globs in quotes")
-    parser.add_argument(
-        "--run", help="a run folder, the name of a run, or 'shipped'; the best there is by default"
-    )
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument(
-        "--json", action="store_true", help="everything, the score of every two seconds included"
-    )
-    form.add_argument("--csv", action="store_true", help="one line a recording")
-    options = parser.parse_args(argv)
-    files = find_files(options.files)
-    if not files:
-        print(f"no audio files in {', '.join(options.files)}", file=sys.stderr)
-        return 2
-    from helpers.demo.detector import load_detector  # torch: only now
-    from helpers.environment import keep_freed_memory
-
-    keep_freed_memory()
-    try:
-        detector = load_detector(options.run)
-    except (ValueError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names that are no text
-    started = time.monotonic()
-    write = _write_json if options.json else _write_csv if options.csv else _write_table
-    with _quiet_decoders():
-        results = _watched(detector.detect_many(files, windows=options.json), len(files))
-        answers, seconds = write(results, detector, sys.stdout)
-    _summary(answers, seconds, time.monotonic() - started, detector.name)
-    return exit_code(answers)
+        if not os.path.isdir(name):
+            found[name] = None
+            continue
+        for place, files in walk(Path(name)):
+            for file in sorted(file for file in files if not is_hidden(file)):
+                ending = Path(file).suffix.lower()
+                if ending in AUDIO_ENDINGS:
+                    found[os.path.join(place, file)] = None
+                else:
+                    left_out[ending or "no ending"] += 1
+    return list(found), left_out
 
 
 @contextmanager
-def _quiet_decoders() -> Iterator[None]:
-    """The MP3 decoder writes dozens of lines about a damaged file to the process's error stream: ours alone may speak."""
-    ours = sys.stderr
+def piped(names: list[str]) -> Iterator[list[str]]:
+    """`-` is what comes through the pipe, as a file for as long as it is judged."""
+    if "-" not in names:
+        yield names
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stdin"
+        path.write_bytes(sys.stdin.buffer.read())
+        yield [str(path) if name == "-" else name for name in names]
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Decoders write dozens of lines about a damaged file to the process's error stream: ours alone may speak."""
     try:
-        real = ours.fileno() == 2
+        real = sys.stderr.fileno() == 2
     except (OSError, ValueError):  # a notebook, or a test that captures
         real = False
     if not real:
         yield
         return
+    ours, kept, nowhere = sys.stderr, os.dup(2), os.open(os.devnull, os.O_WRONLY)
     ours.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     sys.stderr = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
     os.dup2(nowhere, 2)
     try:
@@ -138,93 +86,120 @@ def _quiet_decoders() -> Iterator[None]:
 
 
 def exit_code(answers: Counter[str]) -> int:
-    """See EXIT_CODES. `answers` counts verdicts, and `refused` files."""
-    if answers["likely spoof"]:
+    """See EXIT_CODES. `answers` counts verdicts, and `refused` and `left out` files."""
+    if answers[SPOOF] or answers[MIXED]:
         return 1
-    if answers["refused"]:
-        return 2 if answers.total() == answers["refused"] else 4
-    return 3 if answers["cannot tell"] else 0
+    missing = answers["refused"] + answers["left out"]
+    if missing == answers.total():
+        return 2
+    return 4 if missing else 0 if answers[BONAFIDE] == answers.total() else 3
 
 
-def _watched(results: Iterator[Any], total: int) -> Iterator[Any]:
-    """With a progress bar where a person is watching and the results go elsewhere."""
-    if not sys.stderr.isatty() or sys.stdout.isatty() or total < 10:
-        return results
-    from tqdm import tqdm
-
-    return iter(tqdm(results, total=total, unit="file", file=sys.stderr, leave=False))
-
-
-def _counted(
-    results: Iterator[Verdict | Refusal], answers: Counter[str], seconds: list[float]
-) -> Iterator[Any]:
-    for result in results:
-        answers[getattr(result, "answer", "refused")] += 1
-        seconds[0] += getattr(result, "duration_s", 0.0)
-        yield result
+def as_row(result: Verdict | Refusal, detector: str) -> dict[str, Any]:
+    """The same names in CSV and JSON; what does not apply is empty (CSV) or null (JSON)."""
+    row: dict[str, Any] = dict.fromkeys(COLUMNS.split())
+    given = vars(result)
+    row.update({name: given[name] for name in row if name in given}, detector=detector)
+    if isinstance(result, Verdict):
+        row["caveats"] = [caveat.code for caveat in result.caveats]
+        row["stretches"] = [[one.start, one.end, round(one.score, 3)] for one in result.stretches]
+        row["score"] = None if result.score is None else round(result.score, 5)
+    return row
 
 
-def _row(result: Verdict | Refusal) -> dict[str, Any]:
-    if hasattr(result, "reason"):
-        return {"path": result.path, "reason": result.reason}
-    return {
-        "path": result.path,
-        "answer": result.answer,
-        "probability_bonafide": round(result.probability, 4),
-        "score": round(result.score, 5),
-        "duration_s": result.duration_s,
-        "sample_rate": result.sample_rate,
-        "caveats": " ".join(caveat.code for caveat in result.caveats),
-    }
-
-
-def _write_csv(results: Iterator[Any], detector: Detector, out: TextIO) -> tuple[Counter[str], float]:
-    answers: Counter[str] = Counter()
-    seconds = [0.0]
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+def _write_csv(results: Iterable[tuple[str, Any]]) -> None:
+    writer = csv.DictWriter(sys.stdout, COLUMNS.split(), lineterminator="\n")
     writer.writeheader()
-    for result in _counted(results, answers, seconds):
-        writer.writerow(_row(result))
-    return answers, seconds[0]
+    for detector, result in results:
+        row = as_row(result, detector)
+        row["caveats"] = " ".join(row["caveats"] or [])
+        row["stretches"] = " ".join(f"{start:g}-{end:g}" for start, end, _ in row["stretches"] or [])
+        writer.writerow(row)
 
 
-def _write_json(results: Iterator[Any], detector: Detector, out: TextIO) -> tuple[Counter[str], float]:
-    answers: Counter[str] = Counter()
-    seconds = [0.0]
-    operating = detector.operating
-    head = {
-        "detector": detector.name,
-        "spoof_below": operating.spoof_below,
-        "bonafide_above": operating.bonafide_above,
-        "dev_eer": operating.eer,
-    }
-    out.write(json.dumps(head)[:-1] + ', "recordings": [')
-    for i, result in enumerate(_counted(results, answers, seconds)):
-        value = result.to_dict() if hasattr(result, "to_dict") else _row(result)
-        out.write((",\n" if i else "\n") + json.dumps(value))
-    out.write("\n]}\n")
-    return answers, seconds[0]
+def _write_json(results: Iterable[tuple[str, Any]]) -> None:
+    sys.stdout.write('{"recordings": [')
+    for i, (detector, result) in enumerate(results):
+        row = as_row(result, detector)
+        row["windows"] = [vars(window) for window in getattr(result, "windows", [])]
+        sys.stdout.write((",\n" if i else "\n") + json.dumps(row))
+    sys.stdout.write("\n]}\n")
 
 
-def _write_table(results: Iterator[Any], detector: Detector, out: TextIO) -> tuple[Counter[str], float]:
-    answers: Counter[str] = Counter()
-    seconds = [0.0]
-    print(
-        f"{'recording':<40}  {'answer':<16}  {'P(bona fide)':>12}  {'score':>9}  {'seconds':>8}  caveats",
-        file=out,
-    )
-    for result in _counted(results, answers, seconds):
+def _write_table(results: Iterable[tuple[str, Any]]) -> None:
+    print(f"{'recording':<40}  {'answer':<16}  {'score':>7}  {'seconds':>8}  why")
+    for detector, result in results:
         name = result.name if len(result.name) <= 40 else result.name[:19] + "…" + result.name[-20:]
-        if hasattr(result, "reason"):
-            print(f"{name:<40}  {result.reason}", file=out)
+        if isinstance(result, Refusal):
+            print(f"{name:<40}  {result.reason}")
             continue
-        caveats = ", ".join(caveat.code for caveat in result.caveats)
-        line = f"{name:<40}  {result.answer:<16}  {result.probability:>12.2f}  {result.score:>9.3f}  {result.duration_s:>8.1f}  {caveats}"
-        print(line.rstrip(), file=out)
-    return answers, seconds[0]
+        score = "–" if result.score is None else f"{result.score:.2f}"
+        headline = f"{result.headline}. " if result.answer == MIXED else ""
+        why = " ".join(
+            [headline + result.evidence, result.share, *(f"[{one.code}]" for one in result.caveats)]
+        )
+        print(f"{name:<40}  {result.answer:<16}  {score:>7}  {result.duration_s:>8.1f}  {why} ({detector})")
 
 
-def _summary(answers: Counter[str], seconds: float, elapsed: float, name: str) -> None:
-    parts = [f"{n} {answer}" for answer, n in sorted(answers.items())]
-    speed = f", {seconds / elapsed:.0f} × real time" if seconds else ""
-    print(f"{', '.join(parts)} in {elapsed:.1f} s{speed}, by {name}", file=sys.stderr)
+def main(argv: list[str] | None = None) -> int:
+    """Judge recordings; see EXIT_CODES for what the exit code says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers predict", description=__doc__, epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("files", nargs="+", metavar="FILE", help="recordings, folders, or - for a pipe")
+    parser.add_argument("--run", action="append", help="shipped (the default), a run folder or the name of a run; again for a second one beside it")  # fmt: skip
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="everything, the score of every window included")
+    form.add_argument("--csv", action="store_true", help="one line a recording and detector")
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="also write a report to keep")
+    options = parser.parse_args(argv)
+    started, answers, seconds, kept = time.monotonic(), Counter[str](), 0.0, []
+    with piped(options.files) as wanted:
+        files, left_out = find_files(wanted)
+        try:
+            detectors = [load_detector(name) for name in options.run or ["shipped"]]
+        except (ValueError, FileNotFoundError) as error:
+            print(error, file=sys.stderr)
+            return 2
+
+        def results() -> Iterator[tuple[str, Verdict | Refusal]]:
+            nonlocal seconds
+            for path in files:
+                for detector in detectors:
+                    try:
+                        result: Verdict | Refusal = detector.detect(path)
+                        seconds += result.duration_s
+                    except BadAudio as error:
+                        result = Refusal(safe_name(path), str(error), path)
+                    if path not in options.files and Path(path).name == "stdin":
+                        result.path = "-"
+                    answers[getattr(result, "answer", "refused")] += 1
+                    if options.report and isinstance(result, Verdict):
+                        from helpers.demo.report import entry
+
+                        kept.append(entry(result, detector.card, path))
+                    yield detector.name, result
+
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")  # names that are no text
+        with quiet_decoders():
+            (_write_json if options.json else _write_csv if options.csv else _write_table)(results())
+    if options.report and kept:
+        from helpers.demo.report import write_report
+
+        write_report(options.report, kept)
+        print(f"{options.report} holds the report", file=sys.stderr)
+    if not files:
+        print(f"no audio files in {', '.join(options.files)}", file=sys.stderr)
+    if left_out:
+        kinds = ", ".join(f"{n} {ending}" for ending, n in sorted(left_out.items()))
+        print(f"{left_out.total()} left out, whose ending is none of audio: {kinds}", file=sys.stderr)
+    answers["left out"] = left_out.total()
+    counts = ", ".join(f"{n} {answer}" for answer, n in sorted(answers.items()) if n)
+    elapsed = time.monotonic() - started
+    print(
+        f"{counts or 'nothing judged'} in {elapsed:.1f} s, {seconds / elapsed:.0f} × real time",
+        file=sys.stderr,
+    )
+    return exit_code(answers)

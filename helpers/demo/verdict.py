@@ -1,4 +1,4 @@
-"""What the detector answers: a verdict in words, its score, its probability, where in the recording, and what to mind."""
+"""What the detector answers: a verdict in words, its score, where in the recording, and what to mind."""
 
 from __future__ import annotations
 
@@ -6,101 +6,96 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from helpers import metrics
 from helpers.demo.caveats import Caveat
 
-BONAFIDE, UNSURE, SPOOF = "likely bona fide", "cannot tell", "likely spoof"
-ANSWERS = (BONAFIDE, UNSURE, SPOOF)
-ERROR = 0.05  # of dev's clips that may lie on the wrong side of a threshold
-CERTAIN = 0.99  # no probability beyond it is shown: dev has not enough clips to say more
-
-
-@dataclass(frozen=True)
-class Operating:
-    """The detector's two thresholds and its probability, all from the scores of its dev set.
-
-    Of dev's bona fide clips 5 % lie below `miss_5`, of dev's spoofs 5 % above `false_alarm_5`. The lower of the two is
-    `spoof_below`, the higher `bonafide_above`; between them the answer is "cannot tell". A detector that hardly
-    separates the classes has them far apart and answers little; a very good one has them in reversed order, and what
-    lies between is then typical of neither class. `slope * score + offset` is the log-likelihood ratio that
-    evaluation.calibration fits on dev; the probability assumes bona fide and spoof equally likely beforehand.
-    """
-
-    spoof_below: float
-    bonafide_above: float
-    eer: float
-    eer_threshold: float
-    slope: float
-    offset: float
-
-    @classmethod
-    def from_scores(cls, scores: pd.DataFrame) -> Operating:
-        """From the dev rows of a score table. ValueError where dev lacks a class or the polarity is upside down."""
-        dev = scores[scores["split"] == "dev"]
-        is_bonafide = (dev["label"] == "bonafide").to_numpy()
-        values = dev["score"].to_numpy(dtype=np.float64)
-        bonafide, spoof = values[is_bonafide], values[~is_bonafide]
-        if len(bonafide) < 5 or len(spoof) < 5:
-            raise ValueError(
-                f"thresholds need 5 dev clips of each class, got {len(bonafide)} bona fide, {len(spoof)} spoof"
-            )
-        eer, threshold = metrics.eer(bonafide, spoof)
-        low, high = sorted([float(np.quantile(bonafide, ERROR)), float(np.quantile(spoof, 1 - ERROR))])
-        from helpers.evaluation import calibration
-
-        fitted = calibration.fit(values, dev["label"])  # refuses scores that are upside down
-        return cls(low, high, float(eer), float(threshold), fitted.weights[0], fitted.offset)
-
-    def probability(self, score: float) -> float:
-        """P(bona fide) at even odds beforehand, kept within 1..99 %."""
-        raw = 1 / (1 + np.exp(-np.clip(self.slope * score + self.offset, -50, 50)))
-        return float(np.clip(raw, 1 - CERTAIN, CERTAIN))
-
-    def answer(self, score: float) -> str:
-        """One of ANSWERS."""
-        if score > self.bonafide_above:
-            return BONAFIDE
-        return SPOOF if score < self.spoof_below else UNSURE
+BONAFIDE, UNSURE, SPOOF, MIXED = "likely bona fide", "cannot tell", "likely spoof", "mixed"
+ANSWERS = (BONAFIDE, UNSURE, SPOOF, MIXED)
+ADJACENT = 2  # windows in a row that make a stretch
 
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of the recording, in seconds, and its score."""
+    """A stretch of the recording, in seconds, and its score (log-odds, higher: bona fide)."""
 
     start: float
     end: float
     score: float
 
 
+@dataclass(frozen=True)
+class Card:
+    """What a detector says of itself: thresholds and the measured share of fakes at each score.
+
+    `spoof` and `bonafide` are None where no threshold keeps its promise: that answer is then never given.
+    """
+
+    name: str
+    trained_on: str
+    seconds_per_window: float
+    spoof: float | None
+    bonafide: float | None
+    edges: tuple[float, ...]  # of the bins of scores, one more than there are bins
+    fake_share: tuple[float, ...]  # of recordings whose score is in the bin, both classes equally common
+    facts: dict[str, Any] = field(default_factory=dict)  # everything that card.json holds
+
+    @classmethod
+    def from_dict(cls, card: dict[str, Any]) -> Card:
+        """From card.json; KeyError where it lacks what is needed."""
+        thresholds, calibration = card["thresholds"], card["calibration"]
+        return cls(
+            card["name"], trained_on_in_words(card["trained_on"]), float(card["seconds_per_window"]),
+            thresholds["spoof"], thresholds["bonafide"],
+            tuple(calibration["edges"]), tuple(calibration["fake_share"]), card,
+        )  # fmt: skip
+
+    def answer(self, score: float) -> str:
+        """`likely spoof`, `cannot tell` or `likely bona fide`."""
+        if self.spoof is not None and score <= self.spoof:
+            return SPOOF
+        return BONAFIDE if self.bonafide is not None and score >= self.bonafide else UNSURE
+
+    def fake_share_of(self, score: float) -> float:
+        """0..1: of recordings with such a score, how many were fake."""
+        return float(self.fake_share[int(np.searchsorted(self.edges[1:-1], score, side="right"))])
+
+    def evidence(self, score: float) -> str:
+        """How much speaks for a machine, in words."""
+        if self.spoof is not None and score <= self.spoof:
+            return "Strong traces of synthesis."
+        if self.fake_share_of(score) > 0.5:
+            return "Some traces of synthesis."
+        return "No traces of synthesis found, which proves nothing: newer voices may leave none."
+
+
 @dataclass
 class Verdict:
-    """The answer on one recording. `answer` is "cannot tell" where a caveat says that there is nothing to judge."""
+    """The answer on one recording. `share` is empty and `fake_share` None where a caveat leaves no ground for a number."""
 
     name: str
     answer: str
-    score: float
-    probability: float  # of bona fide, at even odds beforehand
+    headline: str
+    evidence: str
+    share: str
+    score: float | None  # mean log-odds of the windows with speech; None where there is no speech
+    fake_share: float | None
     duration_s: float
     sample_rate: int
     detector: str
-    windows: list[Window] = field(default_factory=list)  # two seconds each
-    moments: list[Window] = field(default_factory=list)  # of the windows, those that speak most for a spoof
+    windows: list[Window] = field(default_factory=list)
+    stretches: list[Window] = field(default_factory=list)  # they look synthetic; adjacent windows merged
     caveats: list[Caveat] = field(default_factory=list)
     path: str = ""
 
     @property
     def sentence(self) -> str:
         """The verdict as one would say it."""
-        voiding = next((caveat for caveat in self.caveats if caveat.voids), None)
-        if voiding is not None:
-            return f"Cannot tell. {voiding.sentence}"
-        if self.answer == UNSURE:
-            return "Cannot tell. The score lies where this detector often errs."
-        if self.answer == BONAFIDE:
-            return f"Likely bona fide. At even odds beforehand, {percent(self.probability)} that this is a human recording."
-        return f"Likely spoof. At even odds beforehand, {percent(1 - self.probability)} that this is synthetic or converted speech."
+        return " ".join(part for part in (f"{self.headline}.", self.evidence, self.share) if part)
+
+    @property
+    def emptied(self) -> bool:
+        """Whether a caveat says that there is nothing to judge."""
+        return any(caveat.voids for caveat in self.caveats)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -116,19 +111,73 @@ class Refusal:
     path: str = ""
 
 
-def percent(share: float) -> str:
-    """`87 %`; `more than 98 %` at the edge of what is claimed."""
-    return f"more than {100 * CERTAIN - 1:.0f} %" if share >= CERTAIN - 1e-9 else f"{100 * share:.0f} %"
-
-
-def moments(windows: list[Window], operating: Operating, most: int = 5) -> list[Window]:
-    """The windows that stand out: below the spoof threshold, or else far below the recording's own others; worst first."""
-    if len(windows) < 2:
-        return []
-    scores = np.array([window.score for window in windows])
-    spread = float(np.median(np.abs(scores - np.median(scores)))) * 1.4826
-    limit = (
-        max(operating.spoof_below, float(np.median(scores)) - 4 * spread) if spread else operating.spoof_below
+def trained_on_in_words(trained_on: Any) -> str:
+    """{data set: {bonafide: n, spoof: n}} -> `starter (1,022 human and 900 fake clips) and …`; words stay as they are."""
+    if not isinstance(trained_on, dict):
+        return str(trained_on)
+    return " and ".join(
+        f"{name} ({n['bonafide']:,} human and {n['spoof']:,} fake clips)" for name, n in trained_on.items()
     )
-    chosen = [window for window in windows if window.score < limit]
-    return sorted(chosen, key=lambda window: window.score)[:most]
+
+
+def clock(seconds: float) -> str:
+    """`1:40`."""
+    return f"{int(round(seconds)) // 60}:{int(round(seconds)) % 60:02d}"
+
+
+def share_in_words(share: float) -> str:
+    """0.17 -> `1 in 6`. Nothing beyond 19 in 20 is claimed."""
+    if share < 0.05:
+        return "fewer than 1 in 20"
+    if share > 0.95:
+        return "more than 19 in 20"
+    return f"1 in {round(1 / share)}" if share < 0.4 else f"{round(10 * share)} in 10"
+
+
+def spoof_stretches(windows: list[Window], threshold: float | None) -> list[Window]:
+    """Runs of at least two adjacent windows at or below the threshold, merged; the score is their mean."""
+    runs: list[list[Window]] = [[]]
+    for window in windows:
+        if threshold is None or window.score > threshold:
+            runs.append([])
+        elif runs[-1] and window.start > runs[-1][-1].end:
+            runs.append([window])
+        else:
+            runs[-1].append(window)
+    return [
+        Window(run[0].start, run[-1].end, float(np.mean([window.score for window in run])))
+        for run in runs
+        if len(run) >= ADJACENT
+    ]
+
+
+def decide(
+    name: str, card: Card, windows: list[Window], caveats: list[Caveat], duration_s: float, sample_rate: int, path: str = ""
+) -> Verdict:  # fmt: skip
+    """The windows with speech and the caveats -> the verdict."""
+    score = float(np.mean([window.score for window in windows])) if windows else None
+    void = next((caveat for caveat in caveats if caveat.voids), None)
+    common = (duration_s, sample_rate, card.name, windows)
+    if void is not None or score is None:
+        sentence = void.sentence if void else ""
+        return Verdict(name, UNSURE, "Cannot tell", sentence, "", score, None, *common, [], caveats, path)
+    answer, stretches = card.answer(score), spoof_stretches(windows, card.spoof)
+    outside = [w for w in windows if not any(s.start <= w.start and w.end <= s.end for s in stretches)]
+    if stretches and len(outside) >= ADJACENT:
+        answer = MIXED
+    headline = answer.capitalize()
+    if answer == UNSURE and card.bonafide is None and "No traces" in card.evidence(score):
+        headline = "Cannot tell: no traces found"
+    evidence = card.evidence(score)
+    if answer == MIXED:
+        places = [f"{clock(stretch.start)}–{clock(stretch.end)}" for stretch in stretches]
+        more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+        headline = f"Mixed: {', '.join(places[:3])}{more} looks synthetic"
+        evidence = "Strong traces of synthesis there, not in the rest."
+    share = fake_share = None
+    if not caveats and answer != MIXED:
+        fake_share = card.fake_share_of(score)
+        share = f"Of recordings with such a score, {share_in_words(fake_share)} {'was' if share_in_words(fake_share)[:2] == '1 ' else 'were'} fake."
+    return Verdict(
+        name, answer, headline, evidence, share or "", score, fake_share, *common, stretches, caveats, path
+    )

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation.summary import by_class
-from helpers.metrics import act_dcf, cllr, eer, min_cllr, refuse_wrong_polarity
+from helpers.metrics import act_dcf, by_class, cllr, eer, min_cllr, refuse_wrong_polarity
 
 FIRMNESS = 1e4  # inverse strength of the penalty: keeps weights finite where dev is perfectly separated
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation.intervals import ROUNDS, over_seeds, paired_difference
-from helpers.evaluation.scores import check_scores, eval_rows
-from helpers.evaluation.summary import asvspoof_names, by_class, rows_of
-from helpers.metrics import eer
+from helpers.evaluation.scores import check_scores
+from helpers.metrics import rows_of
 from helpers.runs import Run, read_run
 
 NOT_A_VARIANT = {"seed", "device", "workers", "max_minutes", "notebook"}
@@ -35,8 +34,7 @@ def datasets_of(runs: Sequence[Run]) -> list[str]:
 
 
 def labels_of(runs: Sequence[Run]) -> dict[str, str]:
-    """run name -> the shortest label that tells it apart: model, then features, then the parameters that differ, then
-    seed, then the run's hash."""
+    """run name -> the shortest label that tells it apart: model, features, differing parameters, seed, hash."""
     chosen: dict[str, tuple[str, ...]] = {
         run.name: (str(run.metrics.get("model", run.notebook)),) for run in runs
     }
@@ -300,59 +298,3 @@ def by_parameter(runs: Sequence[Run], notebook: str, *names: str) -> pd.DataFram
         )
     columns = [*names, "seed", "dev EER %", "eval EER %", "from", "to", "notes"]
     return pd.DataFrame(rows, columns=columns).sort_values([*names, "seed"]).reset_index(drop=True).round(1)
-
-
-def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
-    """Train on X, test on Y: one row a (model, trained on, tested on) with its EER.
-
-    A run's own scores.csv is its own data set; `scores.<dataset>.csv` in its folder are the same columns on another.
-    """
-    rows = []
-    for run in scored_runs(runs):
-        record = run.metrics
-        base = {
-            "model": record.get("model", run.notebook),
-            "features": record.get("features", ""),
-            "trained_on": record["dataset"],
-            "run": run.name,
-        }
-        rows.append({**base, "tested_on": record["dataset"], "eer": record["metrics"]["eval"]["eer"]})
-        for path in sorted(run.folder.glob("scores.*.csv")):
-            table = pd.read_csv(
-                path, dtype={"utterance": str, "attack": str, "split": str}, keep_default_na=False
-            )
-            rate = eer(*by_class(check_scores(eval_rows(table), f"{run.name}, {path.name}")))[0]
-            rows.append({**base, "tested_on": path.name.split(".")[1], "eer": rate})
-    return pd.DataFrame(rows, columns=["model", "features", "trained_on", "tested_on", "eer", "run"])
-
-
-def cross_data_matrix(runs: Sequence[Run]) -> pd.DataFrame:
-    """cross_data as a matrix: (model, trained on) x tested on, the mean where a cell has several runs."""
-    return cross_data(runs).pivot_table(
-        index=["model", "trained_on"], columns="tested_on", values="eer", aggfunc="mean"
-    )
-
-
-def leave_one_attack_out(table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Utterance table -> (attack, positions to fit on, positions to judge on), one fold an attack of train and dev.
-
-    Fit on train without the attack; judge on dev's bona fide and the attack's dev spoofs (its train spoofs where
-    dev has none). Eval rows never appear, and no dev speaker is fitted on.
-    """
-    split, label = table["split"].to_numpy(), table["label"].to_numpy()
-    attack = table["attack"].astype(str).to_numpy()
-    spoof = label == "spoof"
-    for left_out in sorted(set(attack[spoof & np.isin(split, ["train", "dev"])]) - {"-"}):
-        fit = np.flatnonzero((split == "train") & (attack != left_out))
-        judged = (split == "dev") & spoof & (attack == left_out)
-        if not judged.any():
-            judged = (split == "train") & spoof & (attack == left_out)
-        held = np.flatnonzero(((split == "dev") & ~spoof) | judged)
-        if not spoof[fit].any() or not (~spoof[held]).any():
-            raise ValueError(f"leaving {left_out} out leaves no spoof to fit on or no bona fide to judge by")
-        yield left_out, fit, held
-
-
-def la_layout(run: Run) -> bool:
-    """True where a run's attacks have ASVspoof 2019 LA names, so that its t-DCF used the LA constants."""
-    return asvspoof_names(scores_on_eval(run))

@@ -4,54 +4,46 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Sequence
-from html import escape
+from html import escape, unescape
+from pathlib import Path
 
 import pandas as pd
+from jinja2 import Environment
 from matplotlib.figure import Figure
 
-STYLE = """
-:root{--ground:#fbfaf7;--card:#fff;--text:#1d2126;--faint:#5c6670;--line:#dcdfe3;--blue:#005a91;--orange:#a35c00}
-@media(prefers-color-scheme:dark){:root{--ground:#15181c;--card:#1e2329;--text:#e8eaed;--faint:#a4adb7;
---line:#363d46;--blue:#6db9ee;--orange:#f2b552}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:78rem;padding:1.2rem;background:var(--ground);color:var(--text);
-font:16px/1.5 system-ui,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
-h1{font-size:1.55rem;line-height:1.2;margin:.2rem 0 .3rem}h2{font-size:1.25rem;margin:2.2rem 0 .5rem}
-h3{font-size:1.02rem;margin:1.3rem 0 .3rem}p{margin:.4rem 0;max-width:52rem}.faint{color:var(--faint);font-size:.92rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:.8rem;margin:1rem 0}
-.card{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.8rem 1rem}
-.card b{display:block;color:var(--faint);font-size:.88rem;font-weight:600}
-.card strong{display:block;font-size:1.45rem;line-height:1.25;margin:.15rem 0 .2rem;overflow-wrap:anywhere}
-.card.warn{border-left:.35rem solid var(--orange)}.card.good{border-left:.35rem solid var(--blue)}
-.card p{font-size:.94rem;margin:.15rem 0}
-.scroll{overflow-x:auto;margin:.6rem 0;border:1px solid var(--line);border-radius:.5rem;background:var(--card)}
-table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
-th,td{padding:.36rem .55rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th{color:var(--faint);font-weight:600}th:first-child,td:first-child,.words{text-align:left}
-td.words{white-space:normal}td.words:last-child{min-width:24rem}tr:last-child td{border-bottom:0}tr.chosen td{font-weight:650}
-figure{margin:.8rem 0;text-align:center;background:#fff;border:1px solid var(--line);border-radius:.5rem;padding:.5rem}
-figure img{max-width:100%;height:auto}figcaption{color:#4c555e;font-size:.9rem;padding:.2rem .4rem;text-align:left}
-nav{font-size:.92rem}nav a{color:var(--blue);margin-right:.9rem;white-space:nowrap}
-@media(max-width:34rem){body{padding:.8rem}h1{font-size:1.3rem}.cards{gap:.5rem;margin:.6rem 0}
-.card{padding:.5rem .75rem}.card strong{font-size:1.15rem}.card p{font-size:.86rem;line-height:1.38}}
-"""
+CONTENTS = re.compile(r"<h2>(.*?)</h2>")
 
 
-def page(title: str, body: str) -> str:
-    """A whole HTML document that asks nothing of the network."""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
-    )
+def page(title: str, body: str, made: str = "") -> str:
+    """A whole HTML document that asks nothing of the network; its second headings are its contents."""
+    names: list[str] = []
+
+    def numbered(match: re.Match) -> str:
+        names.append(unescape(match[1]))
+        return f'<h2 id="part-{len(names)}">{match[1]}</h2>'
+
+    body = CONTENTS.sub(numbered, body)
+    template = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
+    contents = [(f"part-{number}", name) for number, name in enumerate(names, 1)] + [("limits", "Limits")]
+    made_of = Environment(autoescape=True).from_string(template)
+    return made_of.render(title=title, body=body, made=made, contents=contents) + "\n"
+
+
+def csv_link(frame: pd.DataFrame, name: str) -> str:
+    """A link that saves a table as CSV, the data inside the page."""
+    data = base64.b64encode(frame.to_csv(index=False).encode()).decode()
+    return f'<p><a download="{escape(name)}" href="data:text/csv;base64,{data}">{escape(name)}</a></p>'
 
 
 def picture(figure: Figure, caption: str) -> str:
     """A matplotlib figure as an inlined PNG with its caption; what it shows in words is its alt text."""
     held = io.BytesIO()
-    figure.savefig(held, format="png", dpi=100, bbox_inches="tight")
+    figure.patch.set_alpha(0)
+    for ax in figure.axes:
+        ax.patch.set_alpha(0)
+    figure.savefig(held, format="png", dpi=100, bbox_inches="tight", facecolor="none")
     data = base64.b64encode(held.getvalue()).decode()
     return (
         f'<figure><img alt="{escape(getattr(figure, "alt", caption))}" src="data:image/png;base64,{data}">'

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -25,6 +23,7 @@ from helpers.metrics import (
     MISS_WEIGHT,
     AsvErrors,
     ErrorCurve,
+    by_class,
     classification,
     measures,
     refuse_wrong_polarity,
@@ -148,23 +147,12 @@ def summarise_split(
             mean_draws = np.array([np.mean([v for v in row if v == v]) for row in attack_draws])
         section["mean_attack_eer"] = float(np.mean(rates))
         section["mean_attack_eer_interval"] = percentile_interval(mean_draws)
-    for column in ("speaker", "group"):
+    for column in ("speaker", "group", "dataset"):
         groups = per_group(table, column, threshold)
         if groups:
             section[f"per_{column}"] = groups
     section["remarks"] = []
     return section
-
-
-def rows_of(table: pd.DataFrame) -> list[Any]:
-    """The rows as named tuples, whose fields a type checker cannot know."""
-    return list(table.itertuples())
-
-
-def by_class(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(bona fide scores, spoof scores) of a score table."""
-    scores, bonafide = table["score"].to_numpy(dtype=float), (table["label"] == "bonafide").to_numpy()
-    return scores[bonafide], scores[~bonafide]
 
 
 def asvspoof_names(table: pd.DataFrame) -> bool:

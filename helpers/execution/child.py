@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import signal
 import subprocess
@@ -11,49 +10,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from helpers.runs import HANDED_FOLDER
 
 LOG = "papermill.log"
 EXECUTED = "notebook.ipynb"
-# Every process below a notebook inherits it, kernel and data loaders too, whatever group or session they are in.
-MARK = "HELPERS_RUN_FOLDER"
 START_SECONDS = 180  # a kernel may take long to start on a busy machine
-
-
-class Lock:
-    """An exclusive hold on one run folder. The system lets go of it when its process ends, however it ends."""
-
-    def __init__(self, runs_dir: Path, name: str) -> None:
-        self.path = runs_dir / ".locks" / f"{name}.lock"
-        self.file: IO[str] | None = None
-
-    def take(self) -> bool:
-        """True when this process now holds the folder, False when another runner does."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(self.path, "a+", encoding="utf-8")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return False
-        self.file = file
-        return True
-
-    def release(self) -> None:
-        """Let go; the lock's file stays, since removing it would let two runners hold one name."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
-
-
-def is_held(runs_dir: Path, name: str) -> bool:
-    """True while a living runner works in that run folder."""
-    lock = Lock(runs_dir, name)
-    if not lock.path.is_file():
-        return False
-    free = lock.take()
-    lock.release()
-    return not free
 
 
 def _die_with_parent() -> Callable[[], None] | None:
@@ -74,37 +37,15 @@ def yaml_of(overrides: Mapping[str, Any]) -> str:
     return yaml.safe_dump(dict(overrides), default_flow_style=True, width=10**6, sort_keys=False)
 
 
-def command(source: Path, target: Path, overrides: Mapping[str, Any], cell_seconds: int) -> list[str]:
-    """The papermill command line of one notebook."""
-    line = [
-        sys.executable,
-        "-m",
-        "papermill",
-        str(source),
-        str(target),
-        "-k",
-        "python3",
-        "--cwd",
-        str(source.parent),
-    ]
-    line += ["--log-output", "--no-progress-bar", "--start-timeout", str(START_SECONDS)]
-    if cell_seconds:
-        line += ["--execution-timeout", str(cell_seconds)]
-    if overrides:
-        line += ["-y", yaml_of(overrides)]
-    return line
-
-
 def start(
-    source: Path,
-    folder: Path,
-    overrides: Mapping[str, Any],
-    environ: Mapping[str, str],
-    cell_seconds: int = 0,
+    source: Path, folder: Path, overrides: Mapping[str, Any], environ: Mapping[str, str], cell_seconds: int
 ) -> subprocess.Popen[bytes]:
     """Execute `source` into folder/notebook.ipynb, all that it prints into folder/papermill.log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    line = command(source, folder / EXECUTED, overrides, cell_seconds)
+    line = [sys.executable, "-m", "papermill", str(source), str(folder / EXECUTED), "-k", "python3"]
+    line += ["--cwd", str(source.parent), "--log-output", "--no-progress-bar"]
+    line += ["--start-timeout", str(START_SECONDS), "--execution-timeout", str(cell_seconds)]
+    if overrides:
+        line += ["-y", yaml_of(overrides)]
     with open(folder / LOG, "ab") as log:
         log.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')}  {source.name}  {dict(overrides)}\n".encode())
         log.flush()
@@ -114,54 +55,34 @@ def start(
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=source.parent,
-            env={**environ, MARK: str(folder), "PYTHONUNBUFFERED": "1"},
+            env={**environ, HANDED_FOLDER: str(folder), "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
             preexec_fn=_BEFORE_EXEC,
         )
 
 
-def log_start(folder: Path) -> int:
-    """How long the log is before a new attempt: what comes after it belongs to that attempt."""
-    path = folder / LOG
-    return path.stat().st_size if path.is_file() else 0
-
-
-def leftovers(folder: Path) -> list[Any]:
-    """Living processes (psutil) that a runner started for this run folder, known by the mark they inherited."""
+def clear_leftovers(folder: Path) -> None:
+    """Kill every process that a runner started for this folder, kernel and data loaders too: all inherited its name."""
     import psutil
 
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get(MARK) == str(folder):
+            if process.pid != os.getpid() and process.environ().get(HANDED_FOLDER) == str(folder):
+                process.kill()
                 found.append(process)
         except (psutil.Error, OSError):
             continue  # ended meanwhile, or somebody else's
-    return found
-
-
-def clear_leftovers(folder: Path) -> int:
-    """Kill what an earlier, killed runner left at work in this folder; how many there were."""
-    import psutil
-
-    processes = leftovers(folder)
-    for process in processes:
-        try:
-            process.kill()
-        except psutil.Error:
-            continue
-    psutil.wait_procs(processes, timeout=5)
-    return len(processes)
+    psutil.wait_procs(found, timeout=5)
 
 
 def stop(process: subprocess.Popen[bytes], folder: Path, grace_seconds: float = 5) -> None:
     """Ask papermill to end its kernel, then kill whatever is left of the run."""
-    if process.poll() is None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            if process.poll() is None:
                 os.killpg(process.pid, number)
                 process.wait(grace_seconds)
-                break
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
     clear_leftovers(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 from helpers.environment import PROJECT, where_am_i
 from helpers.execution import plan as plans
-from helpers.execution.folders import folder_of
 from helpers.execution.parameters import (
     Parameter,
     ParameterError,
@@ -21,8 +21,6 @@ from helpers.execution.parameters import (
 )
 from helpers.execution.plan import Notebook, Row
 from helpers.runs import run_name
-
-SPEECH = "starter"
 
 
 @dataclass
@@ -37,13 +35,12 @@ class Request:
     parameters: dict[str, Any] = field(default_factory=dict)
     everything: bool = False
     again: bool = False
+    needed_caches: bool = (
+        False  # cache only what the chosen trainings read: the disk of a hosted machine is small
+    )
     project: Path = PROJECT
-    runs_dir: Path | None = None
-    plan: tuple[Notebook, ...] = ()
-
-    def __post_init__(self) -> None:
-        self.plan = self.plan or plans.PLAN
-        self.runs_dir = self.runs_dir or where_am_i().folders.runs
+    runs_dir: Path = field(default_factory=lambda: where_am_i().folders.runs)
+    plan: tuple[Notebook, ...] = plans.PLAN
 
 
 @dataclass(eq=False)
@@ -55,11 +52,20 @@ class Job:
     parameters: dict[str, Any]  # all of them
     overrides: dict[str, Any]  # those that differ from the notebook's defaults
     folder: Path
-    name: str  # the run folder's name as foreseen
-    dataset: str
+    fingerprint: str = ""  # of the data set's entry in the manifest
     project: Path = PROJECT
     forced: bool = False  # run again although it is finished
     needs: tuple[Job, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The run folder's name."""
+        return self.folder.name
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name, "" for a notebook without one."""
+        return str(self.parameters.get("dataset", ""))
 
     @property
     def source(self) -> Path:
@@ -68,11 +74,11 @@ class Job:
 
     @property
     def label(self) -> str:
-        """A short name for progress lines: notebook, variant, seed."""
+        """A short name for progress lines: notebook, variant, data set, seed."""
         parts = [self.notebook.stem]
         if len(self.notebook.all_rows()) > 1:
             parts.append(self.row.id)
-        if self.dataset not in ("", SPEECH):
+        if "dataset" in self.overrides:
             parts.append(self.dataset)
         if self.overrides.get("seed"):
             parts.append(f"seed {self.overrides['seed']}")
@@ -80,19 +86,14 @@ class Job:
 
 
 def notebook_file(project: Path, notebook: Notebook) -> Path:
-    """Where the notebook lies."""
+    """The notebook's file."""
     return project / "notebooks" / f"{notebook.stem}.ipynb"
-
-
-def available(request: Request) -> list[Notebook]:
-    """The notebooks of the plan whose file is there, in order."""
-    return [notebook for notebook in request.plan if notebook_file(request.project, notebook).is_file()]
 
 
 def choose(pattern: str, notebooks: list[Notebook]) -> list[Notebook]:
     """`01-03,16,90_compare` -> notebooks in their order; ValueError for a part that matches none."""
     chosen: set[str] = set()
-    for part in filter(None, (part.strip() for part in pattern.split(","))):
+    for part in _split(pattern):
         span = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if span:
             low, high = int(span[1]), int(span[2] or span[1])
@@ -109,10 +110,9 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def selected_rows(request: Request) -> list[tuple[Notebook, Row]]:
+def selected_rows(request: Request, there: list[Notebook]) -> list[tuple[Notebook, Row]]:
     """The notebooks and variants that were asked for, without what they need. A name of --models is that of a variant,
     or else of all variants with that model."""
-    there = available(request)
     models = _split(request.models)
     ids = {row.id for n in there for row in n.rows}
     known = ids | {row.model for n in there for row in n.rows}
@@ -121,10 +121,8 @@ def selected_rows(request: Request) -> list[tuple[Notebook, Row]]:
             raise ValueError(f"no notebook trains {model}{nearest(model, sorted(known))}")
     if request.notebooks:
         notebooks = choose(request.notebooks, there)
-    elif request.everything:
-        notebooks = there
     else:
-        notebooks = [n for n in there if n.core or (models and n.rows)]
+        notebooks = [n for n in there if request.everything or n.core or (models and n.rows)]
     plain = not (request.notebooks or request.everything or models)
     pairs = []
     for notebook in notebooks:
@@ -136,15 +134,16 @@ def selected_rows(request: Request) -> list[tuple[Notebook, Row]]:
 
 
 def data_fingerprint(dataset: str, source: str = "") -> str:
-    """The fingerprint of a manifest entry, "" for a notebook without a data set; ValueError for an unknown name."""
+    """The fingerprint of a manifest entry or of a union of them, "" without a data set; ValueError for an unknown name."""
     if not dataset:
         return ""
     from helpers.data.errors import DataError
     from helpers.data.manifest import fingerprint, get_entry
 
     own = Path(source).expanduser() if source else None
+    own = own if own is not None and own.exists() else None
     try:
-        return fingerprint(get_entry(dataset), own if own is not None and own.exists() else None)
+        return "+".join(fingerprint(get_entry(name.strip()), own) for name in dataset.split("+"))
     except DataError as error:
         raise ValueError(str(error)) from error
 
@@ -156,11 +155,13 @@ class Expansion:
         if request.profile not in plans.PROFILES:
             raise ValueError(f"no profile {request.profile}{nearest(request.profile, plans.PROFILES)}")
         self.request = request
-        self.there = {notebook.stem: notebook for notebook in available(request)}
+        there = [entry for entry in request.plan if notebook_file(request.project, entry).is_file()]
+        self.there = {notebook.stem: notebook for notebook in there}
         self.jobs: dict[str, Job] = {}  # by name: -p can make two variants the same
         self.declared: dict[str, dict[str, Parameter]] = {}
         self.fingerprints: dict[tuple[str, str], str] = {}
         self.used: set[str] = set()
+        self.features: list[str] = []  # what the chosen trainings read, where that limits the caches
 
     def parameters_of(self, notebook: Notebook) -> dict[str, Parameter]:
         """Declared parameters of a notebook, read once."""
@@ -168,41 +169,44 @@ class Expansion:
             self.declared[notebook.stem] = inspect_notebook(notebook_file(self.request.project, notebook))
         return self.declared[notebook.stem]
 
-    def add(self, notebook: Notebook, row: Row, dataset: str, seed: int | None, asked: bool) -> Job:
-        """The job of these values, made once, after the jobs it needs."""
+    def checked(self, notebook: Notebook, row: Row, dataset: str, seed: int | None) -> dict[str, Any]:
+        """All overrides of this notebook in this request, of the declared types."""
         declared = self.parameters_of(notebook)
-        seed = seed if notebook.rows and "seed" in declared else None  # seeds repeat trainings only
-        dataset = dataset if "dataset" in declared else ""
-        needs = []
-        for stem in notebook.needs:
-            if stem in self.there:
-                need = self.there[stem]
-                needs.append(self.add(need, need.all_rows()[0], dataset, seed, asked=False))
         wanted: dict[str, Any] = {**notebook.profiles.get(self.request.profile, {}), **row.overrides}
+        if notebook.caches and self.features:
+            wanted["features"] = ",".join(self.features)
+        if dataset and "dataset" in declared:
+            wanted["dataset"] = dataset
+        if seed is not None and "seed" in declared and notebook.rows:  # seeds repeat trainings only
+            wanted["seed"] = seed
         checked = check_overrides(declared, wanted, f"{notebook.stem} (as plan.py runs it)")
-        if dataset:
-            checked["dataset"] = dataset
-        if seed is not None:
-            checked["seed"] = seed
         own = {name: value for name, value in self.request.parameters.items() if name in declared}
         self.used |= own.keys()
         checked |= check_overrides(declared, own, notebook.stem)
-        parameters = full_parameters(declared, checked)
-        if not 0 <= parameters.get("seed", 0) < 2**32:
+        if not 0 <= checked.get("seed", 0) < 2**32:
             raise ParameterError(
-                f"{notebook.stem}: seed lies between 0 and 4294967295, {parameters['seed']} does not"
+                f"{notebook.stem}: seed lies between 0 and 4294967295, {checked['seed']} does not"
             )
+        return checked
+
+    def add(self, notebook: Notebook, row: Row, dataset: str, seed: int | None, asked: bool) -> Job:
+        """The job of these values, made once, after the jobs it needs."""
+        declared = self.parameters_of(notebook)
+        needs = tuple(
+            self.add(self.there[stem], self.there[stem].all_rows()[0], dataset, seed, asked=False)
+            for stem in notebook.needs
+            if stem in self.there
+        )
+        checked = self.checked(notebook, row, dataset, seed)
+        parameters = full_parameters(declared, checked)
         overrides = {name: value for name, value in checked.items() if value != declared[name].default}
-        dataset, source = str(parameters.get("dataset", "")), str(parameters.get("source", ""))
-        if (dataset, source) not in self.fingerprints:
-            self.fingerprints[dataset, source] = data_fingerprint(dataset, source)
-        assert self.request.runs_dir is not None
-        name = run_name(notebook.stem, parameters, self.fingerprints[dataset, source])
-        folder = folder_of(self.request.runs_dir, name)
-        forced = asked and self.request.again
-        project = self.request.project
-        job = Job(notebook, row, parameters, overrides, folder, name, dataset, project, forced, tuple(needs))
-        return self.jobs.setdefault(name, job)
+        data = str(parameters.get("dataset", "")), str(parameters.get("source", ""))
+        if data not in self.fingerprints:
+            self.fingerprints[data] = data_fingerprint(*data)
+        folder = self.request.runs_dir / run_name(notebook.stem, parameters)
+        job = Job(notebook, row, parameters, overrides, folder, self.fingerprints[data], self.request.project)
+        job.forced, job.needs = asked and self.request.again, needs
+        return self.jobs.setdefault(job.name, job)
 
     def run(self) -> list[Job]:
         """All jobs, each after those it needs."""
@@ -213,25 +217,37 @@ class Expansion:
                 raise ParameterError(
                     f"--{option} {given} and -p {name} {own} contradict each other: give one of them"
                 )
-        pairs = selected_rows(request)
+        pairs = selected_rows(request, list(self.there.values()))
         if not pairs:
             raise ValueError("no notebook to run: python -m helpers status lists them")
-        seeds: list[int | None] = []
         for text in _split(request.seeds):
-            if not text.isdecimal():
+            if not re.fullmatch("[0-9]+", text):
                 raise ParameterError(f"--seeds takes whole numbers as in 0,1,2: {text!r} is none")
-            seeds.append(int(text))
+        seeds: list[int | None] = [int(text) for text in _split(request.seeds)]
+        if request.needed_caches and any(notebook.caches for notebook in self.there.values()):
+            self.features = needed_features(self, pairs)
         for notebook, row in pairs:
             declared = self.parameters_of(notebook)
             default = declared["dataset"].default if "dataset" in declared else ""
-            dataset = notebook.dataset or request.dataset or default
             for seed in seeds or [None]:
-                self.add(notebook, row, dataset, seed, asked=True)
+                self.add(notebook, row, notebook.dataset or request.dataset or default, seed, asked=True)
         unused = [name for name in request.parameters if name not in self.used]
         if unused:
             names = sorted({name for declared in self.declared.values() for name in declared})
             raise ParameterError(f"no chosen notebook has a parameter {unused[0]}{nearest(unused[0], names)}")
         return list(self.jobs.values())
+
+
+def needed_features(expansion: Expansion, pairs: list[tuple[Notebook, Row]]) -> list[str]:
+    """Names of the cached features that the chosen trainings read, in order."""
+    from helpers.features import FEATURES
+
+    found = []
+    for notebook, row in pairs:
+        if not notebook.caches and "features" in (declared := expansion.parameters_of(notebook)):
+            values = full_parameters(declared, expansion.checked(notebook, row, "", None))
+            found += [name for name in re.split("[,+]", values["features"]) if name in FEATURES]
+    return list(dict.fromkeys(found))
 
 
 def expand(request: Request) -> list[Job]:
@@ -252,8 +268,6 @@ def parse_assignments(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
 
 def arguments_of(job: Job, profile: str = "demo") -> str:
     """The command line that runs this one job: what a cluster's rule passes to `python -m helpers run`."""
-    import shlex
-
     words = ["--notebooks", job.notebook.stem]
     if job.notebook.rows:
         words += ["--models", job.row.id]

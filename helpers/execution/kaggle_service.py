@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import io
 import json
 from dataclasses import dataclass
@@ -20,14 +21,15 @@ WAIT_WORDS = (
     "concurrent",
 )
 ENDED = ("complete", "error", "cancel_acknowledged")
-RESULTS = r"^runs/[^.]"  # not the runner's own hidden folders
+RESULTS = r"^runs/(?:[^.]|\.working/[^.])"  # finished runs and those to be resumed
+PAGING_CLIENT = (2, 2, 2)  # an older one brings the first page of outputs alone
 
 
 class KaggleError(RuntimeError):
     """Kaggle refused, and asking again will not help; the message says what to do."""
 
 
-class KaggleBusy(RuntimeError):
+class KaggleBusy(KaggleError):
     """Kaggle refused for now: quota, two GPU sessions at once, too many requests."""
 
 
@@ -43,14 +45,8 @@ class Service:
     """The calls that a campaign makes. Credentials come from Kaggle's own places and stay inside its client."""
 
     def __init__(self) -> None:
-        said = io.StringIO()
         try:
-            # The package authenticates when imported, prints its help and exits where it cannot.
-            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-                from kaggle.api.kaggle_api_extended import KaggleApi
-
-                self.client = KaggleApi()
-                self.client.authenticate()
+            self.client = self._call(self._authenticated)
         except ImportError as error:
             raise KaggleError(
                 f"the Kaggle client cannot be imported ({error}): pip install kaggle six"
@@ -60,6 +56,15 @@ class Service:
                 f"no valid Kaggle token here: make one at {TOKEN_PAGE} (section API) and save it as "
                 "~/.kaggle/access_token, or set KAGGLE_API_TOKEN; an older ~/.kaggle/kaggle.json works too"
             ) from None
+
+    @staticmethod
+    def _authenticated() -> Any:
+        # The package authenticates when imported, prints its help and exits where it cannot.
+        from kaggle.api.kaggle_api_extended import KaggleApi
+
+        client = KaggleApi()
+        client.authenticate()
+        return client
 
     @property
     def owner(self) -> str:
@@ -114,7 +119,12 @@ class Service:
         return KernelState(answer.status.name.lower(), answer.failure_message or "")
 
     def pull(self, reference: str, folder: Path) -> list[Path]:
-        """Download the run folders and the log of a kernel that has ended."""
+        """Download the run folders and the log of a kernel that has ended, page by page."""
+        version = importlib.metadata.version("kaggle")
+        if tuple(int(part) for part in version.split(".")[:3] if part.isdigit()) < PAGING_CLIENT:
+            raise KaggleError(
+                f"kaggle {version} fetches the first 20 files of a kernel alone: pip install -U 'kaggle>=2.2.2'"
+            )
         files, _ = self._call(
             self.client.kernels_output, reference, str(folder), RESULTS, force=True, quiet=True
         )
@@ -126,7 +136,7 @@ class Service:
 
         said = io.StringIO()
         try:
-            with contextlib.redirect_stdout(said):
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
                 return method(*arguments, **options)
         except requests.exceptions.HTTPError as error:
             code = error.response.status_code if error.response is not None else 0
@@ -139,6 +149,8 @@ class Service:
             )  # the client makes one sentence of 401 and 403
             if cause is not None:
                 raise _translated(cause.status_code, str(error)) from None
+            if isinstance(error, json.JSONDecodeError):
+                raise KaggleBusy("an answer came that is not Kaggle's own: is there a login page?") from None
             raise KaggleError(f"the Kaggle client refuses: {error}") from None
 
 
@@ -146,9 +158,9 @@ class _NotThere(KaggleError):
     pass
 
 
-def _translated(code: int, text: str) -> Exception:
+def _translated(code: int, text: str) -> KaggleError:
     if code == 429 or code >= 500:
-        return KaggleBusy(f"Kaggle answers {code}")
+        return KaggleBusy(f"Kaggle answers {code}: too many requests or a fault there, try again later")
     if code == 401:
         return KaggleError(f"Kaggle does not accept this token: make a new one at {TOKEN_PAGE}")
     if code in (403, 404):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 CORES_PER_JOB = 4
@@ -19,33 +21,28 @@ class Slot:
 
     def environ(self, base: dict[str, str]) -> dict[str, str]:
         """`base` with the thread counts of numpy, torch and friends, and the GPU that this slot may see."""
-        threads = {
-            name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        }
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        threads = dict.fromkeys(names, str(self.threads))
         return {**base, **threads, **({"CUDA_VISIBLE_DEVICES": self.gpu} if self.gpu else {})}
 
 
 def cores() -> int:
     """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:
     """The GPUs' numbers, by CUDA_VISIBLE_DEVICES or nvidia-smi, without importing torch."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        return [name for name in chosen.split(",") if name.strip() and name.strip() != "-1"]
+        return [name for name in chosen.split(",") if name.strip() not in ("", "-1")]
     if not shutil.which("nvidia-smi"):
         return []
     try:
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20)
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20).stdout
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [
-        str(i) for i, line in enumerate(li for li in listing.stdout.splitlines() if li.startswith("GPU "))
-    ]
+    return [str(place) for place in range(sum(line.startswith("GPU ") for line in listing.splitlines()))]
 
 
 def slots(jobs: int = 0) -> list[Slot]:
@@ -54,3 +51,19 @@ def slots(jobs: int = 0) -> list[Slot]:
     n_slots = jobs or len(gpus) or max(1, n_cores // CORES_PER_JOB)
     threads = max(1, n_cores // n_slots)
     return [Slot(threads, gpus[place % len(gpus)] if gpus else "") for place in range(n_slots)]
+
+
+@contextmanager
+def termination_as_interrupt():  # type: ignore[no-untyped-def]
+    """SIGTERM and a closed terminal end the run as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    earlier = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    earlier[signal.SIGINT] = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

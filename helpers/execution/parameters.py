@@ -13,9 +13,7 @@ from typing import Any
 
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 WORDS_FOR_BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-REMEMBERED = (
-    "_parameter_names"  # hidden in the notebook's own names, where papermill and Jupyter leave it alone
-)
+REMEMBERED = "_parameter_names"  # in the notebook's own names, where papermill and Jupyter leave it alone
 
 
 class ParameterError(ValueError):
@@ -34,8 +32,7 @@ class Parameter:
 
 def source_of(cell: Mapping[str, Any]) -> str:
     """A cell's text, whether the file holds it as one string or as lines."""
-    source = cell.get("source", "")
-    return source if isinstance(source, str) else "".join(source)
+    return "".join(cell.get("source", ""))
 
 
 def tags_of(cell: Mapping[str, Any]) -> list[str]:
@@ -44,55 +41,49 @@ def tags_of(cell: Mapping[str, Any]) -> list[str]:
 
 
 def inspect_source(source: str, where: str = "the parameters cell") -> dict[str, Parameter]:
-    """Parse `name: type = literal  # comment` lines; ParameterError names the first line that is anything else."""
+    """The parameters as papermill reads them; ParameterError names the first line that it would not read as meant."""
+    from papermill.translators import PythonTranslator
+
+    form = "write `name: type = value  # meaning`, one a line, one `=` a line"
     try:
         body = ast.parse(source).body
     except SyntaxError as error:
         raise ParameterError(f"{where}, line {error.lineno}: not Python ({error.msg})") from error
-    lines = source.splitlines()
+    read = {entry.name: entry for entry in PythonTranslator.inspect({"source": source})}
     found: dict[str, Parameter] = {}
-    starts = [node.lineno for node in body]
     for node in body:
         at = f"{where}, line {node.lineno}"
-        if not (
-            isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or not node.value:
+            raise ParameterError(f"{at}: {form}")
+        name, kind = node.target.id, ast.unparse(node.annotation)
+        line = source.splitlines()[node.lineno - 1]
+        if (
+            name in found
+            or name not in read
+            or kind not in TYPES
+            or line.count("=") != 1
+            or node.end_lineno != node.lineno
         ):
             raise ParameterError(
-                f"{at}: write `name: type = value`, nothing else stands in a parameters cell"
-            )
-        name, kind = node.target.id, ast.unparse(node.annotation)
-        if kind not in TYPES:
-            raise ParameterError(f"{at}: {name} is annotated {kind}, papermill reads only {', '.join(TYPES)}")
-        if node.lineno != node.end_lineno or starts.count(node.lineno) > 1:
-            raise ParameterError(f"{at}: one parameter a line")
-        line = lines[node.lineno - 1]
-        if line.count("=") != 1:
-            raise ParameterError(
-                f"{at}: a second `=` hides {name} from papermill: reword the comment or the value"
+                f"{at}: papermill does not read {name} as meant: {form}, of {', '.join(TYPES)}"
             )
         try:
             value = ast.literal_eval(node.value)
         except ValueError as error:
             raise ParameterError(f"{at}: {name} is derived, parameters are plain literals") from error
-        if name in found:
-            raise ParameterError(f"{at}: {name} is declared twice")
         if type(value) is not TYPES[kind] and not (kind == "float" and type(value) is int):
             raise ParameterError(f"{at}: {name} is annotated {kind} but {value!r} is {type(value).__name__}")
-        # The columns of ast count bytes of UTF-8.
-        rest = line.encode()[node.end_col_offset :].decode().strip()
-        found[name] = Parameter(name, kind, TYPES[kind](value), rest.lstrip("# ").strip())
+        found[name] = Parameter(name, kind, TYPES[kind](value), read[name].help.strip())
     return found
 
 
 def inspect_notebook(notebook: Path | str | Mapping[str, Any]) -> dict[str, Parameter]:
-    """The parameters that a notebook (path or parsed JSON) declares, in order; ParameterError without exactly one cell."""
+    """What a notebook (path or parsed JSON) declares, in order; ParameterError without exactly one parameters cell."""
     if isinstance(notebook, Mapping):
         where, content = "the notebook", notebook
     else:
         where, content = Path(notebook).name, json.loads(Path(notebook).read_text(encoding="utf-8"))
-    cells = [
-        cell for cell in content["cells"] if "parameters" in tags_of(cell) and cell["cell_type"] == "code"
-    ]
+    cells = [cell for cell in content["cells"] if "parameters" in tags_of(cell)]
     if len(cells) != 1:
         raise ParameterError(f"{where} has {len(cells)} cells tagged `parameters`, it needs one")
     return inspect_source(source_of(cells[0]), f"{where}, parameters cell")
@@ -100,31 +91,24 @@ def inspect_notebook(notebook: Path | str | Mapping[str, Any]) -> dict[str, Para
 
 def convert(value: Any, parameter: Parameter) -> Any:
     """`value`, perhaps text from a command line, as the declared type; ParameterError where it does not fit."""
-    refusal = f"{parameter.name} is {parameter.type}, {value!r} is not"
-    kind = parameter.type
-    if kind == "str":
-        if isinstance(value, str):
-            return value
-        raise ParameterError(refusal)
+    kind, text = parameter.type, str(value).strip()
+    refusal = ParameterError(f"{parameter.name} is {kind}, {value!r} is not")
+    if kind == "str" and isinstance(value, str):
+        return value
     if kind == "bool":
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value.lower() in WORDS_FOR_BOOL:
-            return WORDS_FOR_BOOL[value.lower()]
+        if text.lower() in WORDS_FOR_BOOL:
+            return WORDS_FOR_BOOL[text.lower()]
         raise ParameterError(f"{refusal}: write true or false")
-    if isinstance(value, bool):
-        raise ParameterError(refusal)
+    if kind == "str" or isinstance(value, bool):
+        raise refusal
     try:
-        number = float(value)
-        if kind == "int":
-            whole = int(value) if isinstance(value, str) else int(number)
-            if whole != number:
-                raise ParameterError(refusal)
-            return whole
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ParameterError(refusal) from error
-    if not math.isfinite(number):
-        raise ParameterError(f"{refusal} finite")
+        number = float(text)
+    except ValueError:
+        raise refusal from None
+    if not math.isfinite(number) or (kind == "int" and number != int(number)):
+        raise refusal
+    if kind == "int":
+        return int(text) if text.lstrip("+-").isdigit() else int(number)
     return number
 
 
@@ -157,22 +141,19 @@ def full_parameters(declared: Mapping[str, Parameter], overrides: Mapping[str, A
 def read_parameters(namespace: MutableMapping[str, Any]) -> dict[str, Any]:
     """The parameters of the running notebook: `read_parameters(globals())`, called by the set-up cell.
 
-    The names are those annotated so far with a plain value, and are fixed by the first call: a name that a later cell
-    makes is no parameter when the set-up cell is run again. Values are read anew each time, so that a reader may change
-    one and go on. An int in a float's place becomes a float, as the runner does it, so that both name one run folder.
+    The names are those annotated so far with a plain value, fixed by the first call; values are read anew each time.
+    An int in a float's place becomes a float, as the runner does it, so that both name one run folder.
     """
     annotated = namespace.get("__annotations__", {})
     names = namespace.get(REMEMBERED)
     if names is None:
-        candidates = annotated or namespace
-        names = [name for name in candidates if _is_plain(name, namespace.get(name))]
+        plain = TYPES.values()
+        names = [
+            name for name in annotated or namespace if name[0] != "_" and type(namespace.get(name)) in plain
+        ]
         namespace[REMEMBERED] = names
     values = {name: namespace[name] for name in names}
     for name, value in values.items():
         if annotated.get(name) in (float, "float") and type(value) is int:
             values[name] = namespace[name] = float(value)
     return values
-
-
-def _is_plain(name: str, value: Any) -> bool:
-    return not name.startswith("_") and type(value) in TYPES.values()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
 from helpers.execution import child, machine
 from helpers.execution.diagnose import PORT_TAKEN, Failure, diagnose
-from helpers.execution.folders import adopt, aside, put_aside
 from helpers.execution.jobs import Job
 from helpers.execution.machine import Slot
 from helpers.execution.states import (
@@ -23,19 +23,21 @@ from helpers.execution.states import (
     INTERRUPTED,
     OUTDATED,
     PAUSED,
-    RUNNING,
     State,
+    aligned,
+    duration,
     key_figure,
     read_metrics,
     state_of,
 )
+from helpers.runs import HANDED_DATA, LOCKS, lock_of, publish, take_folder
 
 WAITING, STARTED, DONE, SKIPPED, SAVED, FAILED, BLOCKED, STOPPED = (
     "waiting", "running", "done", "skipped", "paused", "failed", "blocked", "stopped"
 )  # fmt: skip
 GOOD = (DONE, SKIPPED)
 POLL_SECONDS = 0.1
-STARTS = 3  # of one notebook whose kernel's port is taken each time, before that is a failure
+SAVE_SECONDS = 180  # between two copies of the runs while notebooks are at work
 DEFAULT_TIMEOUT_MINUTES = 12 * 60  # for one cell: the length of a hosted session
 
 
@@ -46,12 +48,12 @@ class Work:
     job: Job
     state: str = WAITING
     figure: str = ""
-    note: str = ""
     failure: Failure | None = None
     seconds: float = 0.0
     process: subprocess.Popen[bytes] | None = None
     slot: Slot | None = None
-    lock: child.Lock | None = None
+    folder: Path = Path()  # in which it works
+    locks: ExitStack = field(default_factory=ExitStack)
     began: float = 0.0
     log_offset: int = 0
     starts: int = 0
@@ -60,33 +62,35 @@ class Work:
 
 @dataclass
 class Runner:
-    """Runs jobs in order of need, longest first, one per slot. `say` gets one line at each change."""
+    """Runs jobs in order of need, longest first, one per slot. `say` gets one line at each change, `save` is called
+    after every notebook and every few minutes."""
 
     jobs: list[Job]
-    slots: list[Slot] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=machine.slots)
     timeout_minutes: float = DEFAULT_TIMEOUT_MINUTES
+    minutes: float = 0.0  # for all of it, 0 is no limit: trainings stop and save in time
     say: Callable[[str], Any] = print
+    save: Callable[[], Any] | None = None
     environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def __post_init__(self) -> None:
-        self.slots = list(self.slots) or machine.slots()
         self.works = [Work(job) for job in self.jobs]
         self.of_job = {work.job: work for work in self.works}
         self.digests: dict[str, str] = {}
         self.width = max((len(job.label) for job in self.jobs), default=0)
-        project = str(self.jobs[0].project) if self.jobs else ""
+        self.began = self.saved = time.monotonic()
+        project, runs_dir = str(self.jobs[0].project), self.jobs[0].folder.parent
         self.environ["PYTHONPATH"] = os.pathsep.join(
             filter(None, [project, self.environ.get("PYTHONPATH", "")])
         )
         for name in ("HELPERS_WORK", "HELPERS_MANIFEST"):  # the children work in notebooks/
             if self.environ.get(name):
                 self.environ[name] = str(Path(self.environ[name]).expanduser().absolute())
-        if self.jobs:
-            self.environ["HELPERS_RUNS"] = str(self.jobs[0].folder.parent)
+        self.environ["HELPERS_RUNS"] = str(runs_dir)
 
     def run(self) -> list[Work]:
         """All jobs to their end. On Ctrl-C or SIGTERM the children are ended and KeyboardInterrupt goes on upwards."""
-        with _termination_as_interrupt():
+        with machine.termination_as_interrupt():
             try:
                 while any(work.state in (WAITING, STARTED) for work in self.works):
                     if not self._step():
@@ -107,6 +111,9 @@ class Runner:
                 changed |= self._watch(work)
         for work in self._ready():
             changed |= self._try_to_start(work)
+        if self.save is not None and (changed or time.monotonic() - self.saved > SAVE_SECONDS):
+            self.save()
+            self.saved = time.monotonic()
         return changed
 
     def _ready(self) -> list[Work]:
@@ -116,41 +123,45 @@ class Runner:
             if work.state != WAITING:
                 continue
             needs = [self.of_job[need] for need in work.job.needs]
-            if work.job.notebook.reads_runs:
-                stem = work.job.notebook.stem
-                before = [other for other in self.works if other.job.notebook.stem < stem]
-                if any(other.state in (WAITING, STARTED) for other in before):
-                    continue
+            stem = work.job.notebook.stem
+            before = [w for w in self.works if work.job.notebook.reads_runs and w.job.notebook.stem < stem]
+            if any(other.state in (WAITING, STARTED) for other in before):
+                continue
             broken = [need for need in needs if need.state not in (WAITING, STARTED, *GOOD)]
-            if broken:
+            if self.minutes and self._minutes_left() < 1:
+                self._end(work, SAVED, note="no time left, run again")
+            elif broken:
                 self._end(work, BLOCKED, note=f"needs {broken[0].job.label}, which is {broken[0].state}")
             elif all(need.state in GOOD for need in needs):
                 ready.append(work)
         return sorted(ready, key=lambda work: -work.job.notebook.minutes_cpu)
 
+    def _minutes_left(self) -> float:
+        return self.minutes - (time.monotonic() - self.began) / 60
+
     def _try_to_start(self, work: Work) -> bool:
-        """Skip what is finished; start where a slot is free and no other runner holds the folder."""
-        job = work.job
-        state = state_of(job, self.digests)
-        if state.kind == FINISHED and not job.forced:
-            self._end(work, SKIPPED, state.figure, f"finished {state.why}")
+        """Skip what is finished; start where a slot is free and no other runner works on it."""
+        if self._is_finished(work, state_of(work.job, self.digests)):
             return True
         slot = self._free_slot()
         if slot is None:
             return False
-        lock = child.Lock(job.folder.parent, job.name)
+        runs_dir, name = work.job.folder.parent, work.job.name
         try:
-            if state.kind == RUNNING or not lock.take():
+            (runs_dir / LOCKS).mkdir(parents=True, exist_ok=True)
+            try:
+                work.locks.enter_context(lock_of(runs_dir, f"{name}.runner"))
+            except Timeout:
                 if not work.held_elsewhere:
-                    self._tell(self._line(work, "waiting", "", "another runner is at it"))
+                    self._tell(self._line(work, "waiting", "", "another runner works on it"))
                 work.held_elsewhere = True
                 return False
-            work.lock, work.slot = lock, slot
             # Looked at again under the lock: another runner may have finished it a moment ago.
-            state = state_of(job, self.digests, held_here=True)
-            if state.kind == FINISHED and not job.forced:
-                self._end(work, SKIPPED, state.figure, f"finished {state.why}")
-            else:
+            state = state_of(work.job, self.digests, held_here=True)
+            if not self._is_finished(work, state):
+                work.slot = slot
+                work.folder, lock = take_folder(runs_dir, name)
+                work.locks.callback(lock.release, force=True)
                 self._start(work, state)
         except OSError as error:
             work.failure = Failure(
@@ -159,20 +170,30 @@ class Runner:
             self._end(work, FAILED)
         return True
 
+    def _is_finished(self, work: Work, state: State) -> bool:
+        if state.kind != FINISHED or work.job.forced:
+            return False
+        self._end(work, SKIPPED, state.figure, f"finished {state.why}")
+        return True
+
     def _start(self, work: Work, found: State) -> None:
         job, kind = work.job, found.kind
-        child.clear_leftovers(job.folder)
-        if kind == OUTDATED or (job.forced and kind == FINISHED):
-            put_aside(job.folder)
-        # What stands here from a stopped attempt must not be taken for the result of this one.
-        (job.folder / child.EXECUTED).unlink(missing_ok=True)
-        for part in job.folder.glob("**/*.part"):
+        child.clear_leftovers(work.folder)
+        # What a stopped attempt left must not be taken for the result of this one.
+        for part in [work.folder / child.EXECUTED, *work.folder.glob("**/*.part")]:
             part.unlink(missing_ok=True)
-        work.log_offset = child.log_start(job.folder)
+        log = work.folder / child.LOG
+        work.log_offset = log.stat().st_size if log.is_file() else 0
         assert work.slot is not None
-        cell_seconds = max(1, round(60 * self.timeout_minutes)) if self.timeout_minutes else 0
-        environ = work.slot.environ(self.environ)
-        work.process = child.start(job.source, job.folder, job.overrides, environ, cell_seconds)
+        overrides, seconds = dict(job.overrides), 60 * (self.timeout_minutes or DEFAULT_TIMEOUT_MINUTES)
+        if self.minutes:
+            left = self._minutes_left()
+            seconds = min(seconds, 60 * max(1, left))
+            if "max_minutes" in job.parameters:  # a tenth for what comes before and after the epochs
+                limit = round(0.9 * left, 2)
+                overrides["max_minutes"] = min(limit, job.parameters["max_minutes"] or limit)
+        environ = {**work.slot.environ(self.environ), HANDED_DATA: job.fingerprint}
+        work.process = child.start(job.source, work.folder, overrides, environ, max(1, round(seconds)))
         work.state, work.began, work.starts = STARTED, time.monotonic(), work.starts + 1
         how = {PAUSED: found.why, INTERRUPTED: found.why, OUTDATED: f"anew: {found.why}"}.get(kind, "")
         expected = job.notebook.minutes_gpu if work.slot.gpu else job.notebook.minutes_cpu
@@ -183,45 +204,38 @@ class Runner:
         code = work.process.poll()
         elapsed = time.monotonic() - work.began
         # papermill's own limit is for one cell; this one is for a papermill that hangs itself.
-        if code is None and self.timeout_minutes and elapsed > 120 * self.timeout_minutes + 600:
-            child.stop(work.process, work.job.folder)
-            work.failure = diagnose(work.job.folder, None, work.log_offset, timed_out=round(elapsed / 60, 1))
+        limit = 120 * (self.timeout_minutes or DEFAULT_TIMEOUT_MINUTES) + 600
+        if code is None and elapsed > limit:
+            child.stop(work.process, work.folder)
+            work.failure = diagnose(work.folder, None, work.log_offset, timed_out=round(elapsed / 60, 1))
             self._end(work, FAILED)
             return True
         if code is None:
             return False
-        since = time.time() - elapsed - 1
-        job = work.job
-        child.clear_leftovers(job.folder)
-        job.folder = adopt(job.folder, job.name, job.notebook.stem, job.parameters, since)
-        metrics = read_metrics(job.folder)
+        child.clear_leftovers(work.folder)
+        metrics = read_metrics(work.folder)
         if metrics.get("complete"):
-            shutil.rmtree(aside(work.job.folder), ignore_errors=True)
+            work.folder = publish(work.folder)
             self._end(work, DONE, key_figure(metrics))
         elif metrics and code == 0:
-            self._end(work, SAVED, key_figure(metrics), "saved, run again and it goes on")
+            self._end(work, SAVED, key_figure(metrics), "saved, run again and it resumes")
         else:
-            failure = diagnose(work.job.folder, code, work.log_offset)
-            if failure.what == PORT_TAKEN and work.starts < STARTS:
+            failure = diagnose(work.folder, code, work.log_offset)
+            if failure.what == PORT_TAKEN and work.starts < 2:
                 self._tell(self._line(work, WAITING, "", f"{PORT_TAKEN}: once more"))
-                self._release(work)
+                work.locks.close()
                 work.state = WAITING
             else:
                 work.failure = failure
                 self._end(work, FAILED)
         return True
 
-    def _release(self, work: Work) -> None:
-        if work.lock is not None:
-            work.lock.release()
-            work.lock = None
-
     def _end(self, work: Work, state: str, figure: str = "", note: str = "") -> None:
         if work.process is not None:
-            child.stop(work.process, work.job.folder)
+            child.stop(work.process, work.folder)
             work.seconds = time.monotonic() - work.began
-        self._release(work)
-        work.state, work.figure, work.note = state, figure, note
+        work.locks.close()
+        work.state, work.figure = state, figure
         left = self._left()
         self._tell(self._line(work, state, figure, note or (f"left ~{duration(left)}" if left else "")))
         if work.failure is not None:
@@ -253,35 +267,28 @@ class Runner:
 
         measured = [work for work in self.works if work.state == DONE]
         pace = sum(work.seconds for work in measured) / sum(map(planned, measured)) if measured else 1.0
-        left = 0.0
+        to_do = sum(pace * planned(work) for work in self.works if work.state == WAITING)
         for work in self.works:
-            if work.state == WAITING:
-                left += pace * planned(work)
-            elif work.state == STARTED:
-                left += max(0.0, pace * planned(work) - (time.monotonic() - work.began))
-        return left / len(self.slots)
+            if work.state == STARTED:
+                to_do += max(0.0, pace * planned(work) - (time.monotonic() - work.began))
+        return to_do / len(self.slots)
 
 
-def duration(seconds: float) -> str:
-    """`41 s`, `12 min`, `3 h 05`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 / 60:02.0f}"
+def summary(works: list[Work], seconds: float) -> str:
+    """A line a notebook, then one sentence."""
+    rows = [["notebook", "state", "time", "figure", "run folder"]]
+    for work in works:
+        taken = duration(work.seconds) if work.seconds else "-"
+        folder = work.job.name if work.job.folder.is_dir() else "-"
+        rows.append([work.job.label, work.state, taken, work.figure or "-", folder])
+    states = [work.state for work in works]
+    total = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
+    return f"{aligned(rows)}\n{total} in {duration(seconds)}; run folders in {works[0].job.folder.parent}"
 
 
-@contextmanager
-def _termination_as_interrupt():  # type: ignore[no-untyped-def]
-    """SIGTERM and a closed terminal end the run as Ctrl-C does."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    earlier = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    earlier[signal.SIGINT] = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+def exit_code(works: list[Work]) -> int:
+    """0 when all are complete, 3 when some are saved to be resumed, 1 when anything else happened."""
+    states = {work.state for work in works}
+    if states <= set(GOOD):
+        return 0
+    return 3 if states <= {*GOOD, SAVED} else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +13,10 @@ from helpers.features import deep_voice, pictures, spectral
 from helpers.features.settings import FeatureSetting
 
 Samples = TypeVar("Samples", np.ndarray, torch.Tensor)
+
+
+LEVEL = 10 ** (-26 / 20)
+MOST_GAIN = 10 ** (60 / 20)  # near silence stays silent
 
 
 def fit_length(wave: Samples, n_samples: int) -> Samples:
@@ -30,16 +35,22 @@ def fit_length(wave: Samples, n_samples: int) -> Samples:
     return np.tile(wave, repeats)[..., :n_samples]
 
 
-def _wave(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
-    return waves
+def level(waves: torch.Tensor) -> torch.Tensor:
+    """(batch, samples) -> the same without offset, root mean square at -26 dB of full scale, the gain at most 60 dB.
+
+    What cannot be heard (offset, scale, whole numbers kept as floats) changes no feature. -26 dB as in ITU-T P.56.
+    """
+    waves = waves - waves.mean(-1, keepdim=True)
+    rms = waves.square().mean(-1, keepdim=True).sqrt()
+    return waves * (LEVEL / rms.clamp_min(1e-9)).clamp_max(MOST_GAIN)
 
 
 FUNCTIONS: dict[str, Callable[[torch.Tensor, FeatureSetting], torch.Tensor]] = {
-    "wave": _wave,
+    "wave": lambda waves, setting: waves,
     "logmel": spectral.log_mel,
     "logspec": spectral.log_spectrogram,
-    "mfcc": spectral.mfcc,
-    "lfcc": spectral.lfcc,
+    "mfcc": spectral.cepstra,
+    "lfcc": spectral.cepstra,
     "chroma": spectral.chroma,
     "contrast": spectral.spectral_contrast,
     "zcr": spectral.zero_crossing_rate,
@@ -51,10 +62,21 @@ FUNCTIONS: dict[str, Callable[[torch.Tensor, FeatureSetting], torch.Tensor]] = {
 
 
 def compute(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
-    """(batch, samples) at setting.sample_rate, -1..1 -> (batch, *feature), float32, on the device of the waves.
+    """(batch, samples) at setting.sample_rate -> (batch, *feature), float32: what the cache holds of the same audio.
 
-    Longer waves are cut to setting.n_samples and shorter ones repeated, as the cache does: the same audio gives the
-    same feature here and there. ValueError for anything but (batch, samples) of real numbers.
+    Longer waves are cut to setting.n_samples, shorter ones repeated, then brought to one level; the 26 means of
+    DEEP-VOICE are taken at the file's own level, as its table was. ValueError as `feature_of`.
+    """
+    if waves.ndim == 2 and waves.is_floating_point():
+        waves = fit_length(waves.float(), setting.n_samples)
+        waves = waves if setting.kind == "deep_voice_26" else level(waves)
+    return feature_of(waves, setting)
+
+
+def feature_of(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
+    """The feature by its definition, at the level that the waves have: (batch, samples) -> (batch, *feature), float32.
+
+    ValueError for anything but (batch, samples) of real numbers.
     """
     if waves.ndim != 2 or not waves.is_floating_point():
         raise ValueError(f"features need floats (batch, samples), got {waves.dtype} {tuple(waves.shape)}")
@@ -63,22 +85,7 @@ def compute(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
     return features.contiguous()
 
 
+@lru_cache(maxsize=64)
 def feature_shape(setting: FeatureSetting) -> tuple[int, ...]:
-    """The shape of one clip's feature, without computing one."""
-    rows = {
-        "logmel": setting.n_bands,
-        "logspec": setting.n_frequencies,
-        "mfcc": setting.n_coefficients * (setting.deltas + 1),
-        "lfcc": setting.n_coefficients * (setting.deltas + 1),
-        "chroma": setting.n_bands,
-        "contrast": setting.n_bands + 1,
-        "zcr": 1,
-        "mfcc_contrast_zcr": setting.n_coefficients + 8,
-    }
-    if setting.kind in rows:
-        return (rows[setting.kind], setting.n_frames)
-    if setting.kind == "wave":
-        return (setting.n_samples,)
-    if setting.kind == "deep_voice_26":
-        return (len(deep_voice.COLUMNS),)
-    return (1, setting.size, setting.size)
+    """The shape of one clip's feature."""
+    return tuple(compute(torch.zeros(1, setting.n_samples), setting).shape[1:])

@@ -5,47 +5,15 @@ Each is small and worth looking at: `plt.imshow(mel_filters(setting))`.
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from functools import lru_cache
 
+import librosa
 import numpy as np
 import torch
+from torchaudio.functional import create_dct, linear_fbanks, melscale_fbanks
 
 from helpers.features.settings import FeatureSetting
-
-
-def hz_to_mel(hz: np.ndarray, scale: str = "slaney") -> np.ndarray:
-    """Slaney: linear to 1 kHz, then logarithmic (Auditory Toolbox, 1998); htk: 2595 log10(1 + f / 700)."""
-    hz = np.asarray(hz, dtype=np.float64)
-    if scale == "htk":
-        return 2595.0 * np.log10(1.0 + hz / 700.0)
-    above = 15.0 + 27.0 * np.log(np.maximum(hz, 1000.0) / 1000.0) / math.log(6.4)
-    return np.where(hz < 1000.0, 3.0 * hz / 200.0, above)
-
-
-def mel_to_hz(mel: np.ndarray, scale: str = "slaney") -> np.ndarray:
-    """The way back of hz_to_mel."""
-    mel = np.asarray(mel, dtype=np.float64)
-    if scale == "htk":
-        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
-    above = 1000.0 * np.exp(math.log(6.4) * (np.maximum(mel, 15.0) - 15.0) / 27.0)
-    return np.where(mel < 15.0, 200.0 * mel / 3.0, above)
-
-
-def filter_edges(setting: FeatureSetting) -> np.ndarray:
-    """(n_bands + 2,) Hz: filter i rises from edge i to edge i + 1, its centre, and falls to edge i + 2."""
-    low, high = setting.f_min, setting.top_frequency
-    if setting.filters == "linear":
-        return np.linspace(low, high, setting.n_bands + 2)
-    ends = hz_to_mel(np.array([low, high]), setting.mel_scale)
-    return mel_to_hz(np.linspace(ends[0], ends[1], setting.n_bands + 2), setting.mel_scale)
-
-
-def triangles(edges: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
-    """Triangular filters of height 1 between `edges`, seen at `frequencies` -> (len(edges) - 2, len(frequencies))."""
-    rise = (frequencies - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - frequencies) / (edges[2:] - edges[1:-1])[:, None]
-    return np.clip(np.minimum(rise, fall), 0.0, None)
 
 
 def frequencies(setting: FeatureSetting) -> np.ndarray:
@@ -55,35 +23,43 @@ def frequencies(setting: FeatureSetting) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def filter_bank(setting: FeatureSetting) -> torch.Tensor:
-    """(n_bands, n_frequencies): the bank that `setting` names, mel or linear."""
-    edges = filter_edges(setting)
-    bank = triangles(edges, frequencies(setting))
-    if setting.filters == "mel" and setting.mel_scale == "slaney":
-        bank *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
-    return torch.from_numpy(bank.astype(np.float32))
+    """(n_bands, n_frequencies) triangles: the bank that `setting` names, mel or linear."""
+    shape = (
+        setting.n_frequencies,
+        setting.f_min,
+        setting.top_frequency,
+        setting.n_bands,
+        setting.sample_rate,
+    )
+    if setting.filters == "linear":
+        return linear_fbanks(*shape).T
+    norm = "slaney" if setting.mel_scale == "slaney" else None  # filters of equal area, as librosa's
+    return melscale_fbanks(*shape, norm, setting.mel_scale).T
+
+
+def band_centres(setting: FeatureSetting) -> np.ndarray:
+    """(n_bands,) Hz: where each triangle of filter_bank has its peak."""
+    low, high = setting.f_min, setting.top_frequency
+    if setting.filters == "linear":
+        return np.linspace(low, high, setting.n_bands + 2)[1:-1]
+    htk = setting.mel_scale == "htk"
+    return librosa.mel_frequencies(setting.n_bands + 2, fmin=low, fmax=high, htk=htk)[1:-1]
 
 
 def mel_filters(setting: FeatureSetting) -> torch.Tensor:
     """(n_bands, n_frequencies) triangles evenly spaced in mel, whatever `setting.filters` says."""
-    return filter_bank(_with_filters(setting, "mel"))
+    return filter_bank(replace(setting, filters="mel"))
 
 
 def linear_filters(setting: FeatureSetting) -> torch.Tensor:
     """(n_bands, n_frequencies) triangles evenly spaced in Hz, whatever `setting.filters` says."""
-    return filter_bank(_with_filters(setting, "linear"))
-
-
-def _with_filters(setting: FeatureSetting, name: str) -> FeatureSetting:
-    return FeatureSetting(**{**setting.to_dict(), "filters": name})
+    return filter_bank(replace(setting, filters="linear"))
 
 
 @lru_cache(maxsize=32)
 def dct_matrix(n_coefficients: int, n_bands: int) -> torch.Tensor:
     """(n_coefficients, n_bands), the orthonormal cosine transform of type II: its rows are cosines of rising speed."""
-    k, n = np.arange(n_coefficients)[:, None], np.arange(n_bands)[None, :]
-    matrix = np.cos(np.pi * k * (n + 0.5) / n_bands) * math.sqrt(2.0 / n_bands)
-    matrix[0] /= math.sqrt(2.0)
-    return torch.from_numpy(matrix.astype(np.float32))
+    return create_dct(n_coefficients, n_bands, "ortho").T
 
 
 @lru_cache(maxsize=32)
@@ -97,24 +73,13 @@ def window(setting: FeatureSetting) -> torch.Tensor:
 
 @lru_cache(maxsize=256)
 def chroma_filters(setting: FeatureSetting, tuning: float = 0.0) -> torch.Tensor:
-    """(n_bands, n_frequencies): how much each bin belongs to each pitch class, C first.
+    """(n_bands, n_frequencies): how much each bin belongs to each pitch class, C first (Ellis, chroma features, 2007).
 
-    `tuning` is the deviation from A4 = 440 Hz in pitch classes. Bumps of Gaussian shape around each pitch in every
-    octave, each bin's weights of unit length, octaves far from the fifth damped (Ellis, chroma features, 2007).
+    `tuning` is the deviation from A4 = 440 Hz in pitch classes.
     """
-    n = setting.n_bands
-    reference = 440.0 / 16.0 * 2.0 ** (tuning / n)
-    bins = np.linspace(0, setting.sample_rate, setting.n_fft, endpoint=False)[1:]
-    pitch = n * np.log2(bins / reference)
-    pitch = np.concatenate([[pitch[0] - 1.5 * n], pitch])  # 0 Hz: one and a half octaves below the first bin
-    width = np.concatenate([np.maximum(np.diff(pitch), 1.0), [1.0]])
-    half = round(n / 2)
-    distance = np.remainder(pitch - np.arange(n)[:, None] + half + 10 * n, n) - half
-    weights = np.exp(-0.5 * (2.0 * distance / width) ** 2)
-    weights /= np.linalg.norm(weights, axis=0, keepdims=True)
-    weights *= np.exp(-0.5 * ((pitch / n - 5.0) / 2.0) ** 2)
-    weights = np.roll(weights, -3 * (n // 12), axis=0)
-    return torch.from_numpy(weights[:, : setting.n_frequencies].astype(np.float32))
+    rate, n_fft = setting.sample_rate, setting.n_fft
+    bank = librosa.filters.chroma(sr=rate, n_fft=n_fft, n_chroma=setting.n_bands, tuning=tuning)
+    return torch.from_numpy(bank.astype(np.float32))
 
 
 def contrast_edges(setting: FeatureSetting) -> np.ndarray:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 KINDS = (
-    "wave",
-    "logmel",
-    "logspec",
-    "mfcc",
-    "lfcc",
-    "chroma",
-    "contrast",
-    "zcr",
-    "mfcc_contrast_zcr",
-    "waveform_picture",
-    "spectrogram_picture",
-    "deep_voice_26",
+    *("wave", "logmel", "logspec", "mfcc", "lfcc", "chroma", "contrast", "zcr", "mfcc_contrast_zcr"),
+    *("waveform_picture", "spectrogram_picture", "deep_voice_26"),
 )
 
 
@@ -41,9 +32,7 @@ class FeatureSetting:
         "constant"  # how the ends are padded: constant (zeros, as librosa) | reflect (as torchaudio)
     )
     log_floor: float = 1e-10  # power below it counts as this much
-    top_db: float = (
-        0.0  # of decibels: what lies further below the clip's loudest value is raised to there; 0 is off
-    )
+    top_db: float = 0.0  # decibels further below the clip's loudest value are raised to there; 0 is off
     deltas: int = 0  # how many times the differences over time are appended
     delta_window: int = 7  # frames that a difference is taken over
     size: int = 224  # pixels, height and width of a picture
@@ -76,6 +65,11 @@ class FeatureSetting:
             raise ValueError(f"delta_window is {self.delta_window}, must be odd and at least 3")
 
     @property
+    def name(self) -> str:
+        """The name under which FEATURES holds this setting, else its kind."""
+        return next((name for name, known in FEATURES.items() if known == self), self.kind)
+
+    @property
     def n_samples(self) -> int:
         """Samples of a clip after fitting its length."""
         return round(self.seconds * self.sample_rate)
@@ -105,10 +99,10 @@ class FeatureSetting:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureSetting:
-        """The way back from JSON; ValueError names what a setting does not have."""
+        """The reverse of to_dict; ValueError names what a setting does not have."""
         unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:
-            raise ValueError(f"a feature setting has no {', '.join(unknown)}: this cache is from other code")
+            raise ValueError(f"a feature setting has no {', '.join(unknown)}: other code wrote it")
         return cls(**values)
 
 
@@ -156,16 +150,9 @@ FEATURES: dict[str, FeatureSetting] = {
 
 
 def get_setting(name: str) -> FeatureSetting:
-    """FEATURES[name]; ValueError names the nearest for a name that is not there."""
+    """FEATURES[name]; ValueError with the nearest name where there is no such feature."""
     if name not in FEATURES:
-        import difflib
-
         close = difflib.get_close_matches(name, FEATURES, n=1)
         hint = f": did you mean {close[0]}?" if close else f" (there are {', '.join(FEATURES)})"
         raise ValueError(f"no feature is called {name!r}{hint}")
     return FEATURES[name]
-
-
-def setting_name(setting: FeatureSetting) -> str:
-    """The name under which FEATURES holds this setting, else its kind."""
-    return next((name for name, known in FEATURES.items() if known == setting), setting.kind)

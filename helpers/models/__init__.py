@@ -10,21 +10,21 @@ from typing import Any
 
 # name -> "module:Class" below helpers.models. Strings, so that `import helpers.models` imports no torch.
 MODELS: dict[str, str] = {
-    "simple_ann": "simple:SimpleAnn",
-    "simple_cnn": "simple:SimpleCnn",
-    "cnn": "cnn:Cnn",
-    "custom_cnn": "custom_cnn:CustomCnn",
-    "vgg_like": "vgg:VggLike",
-    "dnn": "dnn:Dnn",
+    "simple_ann": "seeds:SimpleAnn",
+    "simple_cnn": "seeds:SimpleCnn",
+    "cnn": "seeds:Cnn",
+    "custom_cnn": "seeds:CustomCnn",
+    "vgg_like": "seeds:VggLike",
+    "dnn": "seeds:Dnn",
     "resnet50": "resnet:Resnet50",
     "resnet101": "resnet:Resnet101",
     "resnet200d": "resnet:Resnet200d",
     "resnet50_lstm": "resnet:Resnet50Lstm",
     "lcnn": "lcnn:Lcnn",
-    "small": "small:Small",
+    "small": "seeds:Small",
     "rawnet2": "rawnet2:RawNet2",
     "aasist": "aasist:Aasist",
-    "ssl": "self_supervised:SelfSupervised",
+    "ssl": "speech_encoder:SpeechEncoder",
     "lfcc_gmm": "gmm:LfccGmm",
     "xgboost": "classical:XGBoost",
     "svm": "classical:Svm",
@@ -53,17 +53,19 @@ def model_options(name: str) -> dict[str, Any]:
     return {key: value.default for key, value in parameters.items() if key != "shape"}
 
 
-def build_model(name: str, shape: Sequence[int], **options: Any) -> Any:
-    """A detector for clips of `shape` (without the batch axis): an nn.Module whose forward gives bona fide
-    log-odds, or a classical estimator with `fit(X, y)` and `score(X)`; see `is_classical`.
-
-    Raises ValueError for an unknown name or option, naming the nearest one that exists.
-    """
+def check_options(name: str, options: Iterable[str]) -> None:
+    """ValueError for an unknown model or option, naming the nearest one that exists."""
     known = model_options(name)
     for option in options:
         if option not in known:
             allowed = ", ".join(known) or "none"
             raise ValueError(f"{name} has no option {option!r}{_nearest(option, known)}; it takes: {allowed}")
+
+
+def build_model(name: str, shape: Sequence[int], **options: Any) -> Any:
+    """A detector for clips of `shape` (without the batch axis): an nn.Module whose forward gives bona fide
+    log-odds, or a classical estimator with `fit(X, y)` and `score(X)`; see `is_classical`, `check_options`."""
+    check_options(name, options)
     return model_class(name)(tuple(int(size) for size in shape), **options)
 
 

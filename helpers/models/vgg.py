@@ -1,11 +1,11 @@
-"""The slides' VGG-like network, and ImageNet's VGG16 as a fixed feature extractor."""
+"""ImageNet's VGG16 as a fixed feature extractor."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from helpers.models.detector import Detector, as_image, check_clip
+from helpers.models.detector import as_image
 from helpers.models.weights import load_into, no_weights, read_weights
 
 VGG16_WIDTHS = (
@@ -22,38 +22,6 @@ VGG16_WIDTHS = (
     *(512,) * 3,
     "pool",
 )
-WIDTHS = (16, 16, "pool", 32, 32, "pool", 64, "pool", 64, "pool", 128, "pool", 128)
-SIDE = 224
-
-
-class VggLike(Detector):
-    """The slide deck's 31-layer table: eight 3x3 convolutions with batch norm and ReLU between five 2x2 pools,
-    from 1x224x224 to 128x7x7, flattened to 6272 and read by a layer for two classes.
-
-    A picture (1, 224, 224) only. The two classes are spoof and bona fide; the answer is their difference,
-    which turns the softmax of the table into log-odds. 306,738 parameters.
-    """
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        if shape != (1, SIDE, SIDE):
-            raise ValueError(f"vgg_like reads pictures of shape (1, {SIDE}, {SIDE}), got {shape}")
-        self.shape = shape
-        layers: list[nn.Module] = []
-        n_in = 1
-        for width in WIDTHS:
-            if isinstance(width, str):
-                layers.append(nn.MaxPool2d(2))
-            else:
-                self.cam_layer = f"convolutions.{len(layers)}"
-                layers += [nn.Conv2d(n_in, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
-                n_in = width
-        self.convolutions = nn.Sequential(*layers)
-        self.head = nn.Linear(128 * 7 * 7, 2)
-
-    def embed(self, batch: torch.Tensor) -> torch.Tensor:
-        check_clip(batch, self.shape, "vgg_like")
-        return self.convolutions(batch).flatten(1)
 
 
 class Vgg16Features(nn.Module):

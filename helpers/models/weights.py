@@ -76,7 +76,8 @@ def _cached_weights(repository: Any) -> str | None:
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """State dict from .safetensors or a torch file; only tensors are read, no pickled code ever runs.
 
-    A file that wraps its tensors under "state_dict" or "model" is unwrapped. ValueError for a file without any.
+    Tensors wrapped under "state_dict", "model_state_dict", "model" or "net" are unwrapped, and a prefix "module." or
+    "model." that all names share is cut off. ValueError for a file without any.
     """
     path = Path(path)
     if not path.is_file():
@@ -86,11 +87,14 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     except Exception as error:  # whatever a decoder raises on a file that is none of its own
         reason = (str(error) or type(error).__name__).split(". ")[0]
         raise ValueError(f"{path} cannot be read as weights ({reason}): {STATE_DICT}") from error
-    for key in ("state_dict", "model"):
+    for key in ("state_dict", "model_state_dict", "model", "net"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"{path} does not hold tensors by their names: {STATE_DICT}")
+    for prefix in ("module.", "model."):  # of DataParallel, and of a network inside another
+        if state and all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
 
 
@@ -102,24 +106,40 @@ def _load(path: Path) -> Any:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
+def load_exactly(network: nn.Module, state: dict[str, torch.Tensor], origin: str | Path) -> None:
+    """Load a state dict whose names and shapes must be the network's. ValueError with the first three that are not."""
+    wanted = network.state_dict()
+    missing = [name for name in wanted if name not in state]
+    unexpected = [name for name in state if name not in wanted]
+    if missing or unexpected:
+        words = [
+            f"{kind} {_first(names)}"
+            for kind, names in (("lacks", missing), ("has besides", unexpected))
+            if names
+        ]
+        raise ValueError(f"{origin} {' and '.join(words)}: are these the weights of another network?")
+    for name, target in wanted.items():
+        if state[name].shape != target.shape:
+            raise ValueError(
+                f"{origin} has {name!r} of shape {tuple(state[name].shape)}, not {tuple(target.shape)}"
+            )
+    network.load_state_dict(state)
+
+
+def _first(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(repr(name) for name in names[:3]) + more
+
+
 def load_into(network: nn.Module, state: dict[str, torch.Tensor], origin: str | Path) -> None:
     """Load a backbone from a whole ImageNet network's state dict; its classifier is left out.
 
-    A first convolution for three colours is summed into one channel, as timm does. Every other tensor must be
-    there with its shape: ValueError names the first that is not.
+    A first convolution for three colours is summed into one channel, as timm does. See `load_exactly`.
     """
     wanted = network.state_dict()
-    chosen: dict[str, torch.Tensor] = {}
-    for key, target in wanted.items():
-        if key not in state:
-            if key.endswith("num_batches_tracked"):
-                chosen[key] = target
-                continue
-            raise ValueError(f"{origin} has no tensor {key!r}: are these the weights of another network?")
-        value = state[key]
-        if value.dim() == 4 and value.shape[1] == 3 and target.shape[1] == 1:
-            value = value.sum(dim=1, keepdim=True)
-        if value.shape != target.shape:
-            raise ValueError(f"{origin} has {key!r} of shape {tuple(value.shape)}, not {tuple(target.shape)}")
-        chosen[key] = value
-    network.load_state_dict(chosen)
+    chosen = {name: target for name, target in wanted.items() if name.endswith("num_batches_tracked")}
+    for name, value in state.items():
+        if name in wanted:
+            grey = value.dim() == 4 and value.shape[1] == 3 and wanted[name].shape[1] == 1
+            chosen[name] = value.sum(dim=1, keepdim=True) if grey else value
+    load_exactly(network, chosen, origin)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,12 +77,21 @@ def epoch_order(labels: np.ndarray, settings: TrainSettings, epoch: int) -> np.n
     return rng.permutation(np.concatenate(parts))
 
 
-def class_weights(labels: np.ndarray, balance: str) -> torch.Tensor:
-    """(2,) weights of spoof and bona fide with mean 1 over the clips; equal unless balance is `weights`."""
-    if balance != "weights":
-        return torch.ones(2)
-    counts = np.bincount(labels, minlength=2)
-    return torch.tensor(counts.sum() / (2.0 * counts), dtype=torch.float32)
+def clip_weights(table: pd.DataFrame, balance: str) -> torch.Tensor:
+    """(n,) weight of each clip, mean 1. "weights": both classes together weigh the same; "group": within each class
+    every group does as well (column `group`, else the data sets where there are several, else attacks)."""
+    classes = table["label"].to_numpy()
+    if balance == "weights":
+        cells = pd.Series(classes)
+    elif balance == "group":
+        several = table["dataset"].nunique() > 1
+        column = "group" if "group" in table else "dataset" if several else "attack"
+        cells = pd.Series(classes) + "/" + table[column].astype(str).to_numpy()
+    else:
+        return torch.ones(len(table))
+    counts = cells.map(cells.value_counts()).to_numpy()
+    n_groups = cells.groupby(classes).transform("nunique").to_numpy()
+    return torch.tensor(len(table) / (2.0 * n_groups * counts), dtype=torch.float32)
 
 
 def step_seed(*parts: int) -> int:
@@ -125,7 +135,7 @@ class BatchReader:
         generator = torch.Generator().manual_seed(step_seed(self.seed, epoch, step))
         if self.on_waves:
             batch = augment_waves(self.waves(rows), self.on_waves, generator)
-            batch = batch if self.setting.kind == "wave" else compute(batch, self.setting)
+            batch = compute(batch, self.setting)
         else:
             batch = self.features(rows)
         if self.crop and batch.shape[-1] > self.crop:
@@ -134,18 +144,20 @@ class BatchReader:
         return augment_features(batch, self.on_features, generator) if self.on_features else batch
 
     def training_batches(
-        self, batches: list[np.ndarray], epoch: int, first_step: int = 0
+        self, rows: np.ndarray, batches: list[np.ndarray], epoch: int
     ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-        """(rows, batch) one after the other, the next being read while the network works on this one."""
-        with ThreadPoolExecutor(1) as ahead:
-            waiting = [
-                ahead.submit(self.training_batch, rows, epoch, first_step + i)
-                for i, rows in enumerate(batches[:2])
-            ]
-            for i, rows in enumerate(batches):
+        """(positions within `rows`, batch) one after the other."""
+        numbered = list(enumerate(batches))
+        read = self.ahead(lambda pair: self.training_batch(rows[pair[1]], epoch, pair[0]), numbered)
+        yield from zip(batches, read, strict=True)
+
+    @staticmethod
+    def ahead(read: Callable[[Any], torch.Tensor], parts: Sequence[Any]) -> Iterator[torch.Tensor]:
+        """`read` of each part in order, two ahead by one thread, so that the network never waits."""
+        with ThreadPoolExecutor(1) as thread:
+            waiting = [thread.submit(read, part) for part in parts[:2]]
+            for i in range(len(parts)):
                 batch = waiting.pop(0).result()
-                if i + 2 < len(batches):
-                    waiting.append(
-                        ahead.submit(self.training_batch, batches[i + 2], epoch, first_step + i + 2)
-                    )
-                yield rows, batch
+                if i + 2 < len(parts):
+                    waiting.append(thread.submit(read, parts[i + 2]))
+                yield batch

@@ -1,10 +1,11 @@
-"""The one training loop: features in, best.safetensors out; killed at any instant, it goes on at the epoch it had."""
+"""The one training loop: features in, best.safetensors out; killed at any moment, it resumes at its last epoch."""
 
 from __future__ import annotations
 
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,30 +15,34 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn import functional as F
 
 from helpers import metrics
 from helpers.environment import cpu_threads, keep_freed_memory, pick_device, seed_everything
 from helpers.features import Cache, FeatureSetting
 from helpers.models import build_model
-from helpers.models.standardise import Standardised, row_statistics
+from helpers.models.detector import Detector, Standardised, row_statistics
 from helpers.runs import Run
-from helpers.training import parallel
-from helpers.training.batches import BatchReader, class_weights, epoch_order, split_rows, step_seed
-from helpers.training.losses import loss_of, prepare_network
+from helpers.training.batches import BatchReader, clip_weights, epoch_order, split_rows, step_seed
 from helpers.training.settings import TrainSettings
 
 FEW_STEPS = 100  # of a whole training: fewer are taken in full precision
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+SCALE = 20.0  # alpha of one-class softmax and s of additive margin, as in Zhang et al. 2021, section III
+MARGIN_BONAFIDE, MARGIN_SPOOF = 0.9, 0.2  # Zhang, Jiang, Duan 2021 (One-class learning), section IV-B
+ADDITIVE_MARGIN = 0.9  # the same paper's setting of AM-softmax
 
 
 @dataclass
 class Trained:
     """What a training leaves in memory; everything else lies in the run folder."""
 
-    model: nn.Module
+    model: Any
     history: pd.DataFrame
     complete: bool  # False where max_minutes ended it early
     train_seconds: float
     scores: pd.DataFrame  # utterance, attack, label, split, score, speaker of dev and eval
+    precision: str = "fp32"  # of the training; scores are always computed in float32
 
 
 def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting | None = None) -> Trained:
@@ -47,26 +52,90 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
     """
     keep_freed_memory()
     torch.set_num_threads(cpu_threads())
-    device = parallel.device() or pick_device(settings.device)
+    device = pick_device(settings.device)
     reader = BatchReader(cache, setting or cache.setting, settings)
     rows = split_rows(cache.table, settings)
-    labels = (cache.table["label"].to_numpy() == "bonafide").astype(np.int64)
+    train_table = cache.table.iloc[rows["train"]]
+    labels = (train_table["label"].to_numpy() == "bonafide").astype(np.int64)
+    targets, weights = torch.from_numpy(labels).float(), clip_weights(train_table, settings.balance)
     seed_everything(settings.seed)
     model = make_model(settings, reader, rows["train"]).to(device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    training = Training(settings, model, reader, rows, labels, device, run)
-    training.take_up()
-    training.go()
-    if training.best_weights is not None:
-        model.load_state_dict(training.best_weights)
-    scores = pd.concat(
-        [score(model, reader, rows[name], device) for name in ("dev", "eval") if len(rows[name])],
-        ignore_index=True,
-    )
-    if parallel.is_first():
-        run.write_scores(scores)
-    history = pd.DataFrame(training.history)
-    return Trained(model, history, training.complete, training.seconds, scores)
+
+    size, n = settings.batch_size, len(epoch_order(labels, settings, 0))
+    steps = math.ceil(n / size) - (n % size == 1)  # one clip has no variance to normalise by: left out
+    precision = pick_precision(settings, device, steps)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
+    average = None
+    if settings.averaging:
+        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.averaging)
+        average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
+    parts = {"model": model, "optimizer": optimizer, "scaler": scaler, "average": average}
+    past = load_checkpoint(run, parts)
+
+    started, first = time.monotonic(), past["epoch"]
+    while not is_over(past, settings):
+        epoch, begin = past["epoch"], time.monotonic()
+        if epoch > first and _too_late(begin - started, epoch - first, settings.max_minutes):
+            break
+        seed_everything(step_seed(settings.seed, epoch))  # all that is random follows from seed and epoch
+        order = epoch_order(labels, settings, epoch)[: steps * size]
+        batches = [order[i : i + size] for i in range(0, len(order), size)]
+        losses = []
+        model.train()
+        # The next batches are read by another thread while the network works on this one.
+        for i, (chosen, batch) in enumerate(reader.training_batches(rows["train"], batches, epoch)):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(epoch * steps + i, steps, settings)
+            target, weight = targets[chosen].to(device), weights[chosen].to(device)
+            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                scores = model(batch.to(device, non_blocking=True))
+            loss = (loss_of(settings.loss, scores.float(), target) * weight).mean()
+            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(trained, 5.0)
+            scaler.step(optimizer)
+            scaler.update()
+            if average is not None:
+                average.update_parameters(model)
+            losses.append(loss.detach())
+        train_loss = float(torch.stack(losses).mean())
+        if not math.isfinite(train_loss):
+            raise FloatingPointError(
+                f"the training loss is {train_loss} in epoch {epoch + 1}: lower lr (now {settings.lr:g})"
+            )
+        judged = average.module if average is not None else model
+        eer = eer_of(score(judged, reader, rows["select"], device))
+        past["epoch"] = epoch + 1
+        past["seconds"] += time.monotonic() - begin
+        past["history"].append(
+            {
+                "epoch": epoch + 1,
+                "train_loss": train_loss,
+                "dev_eer": eer,
+                "lr": learning_rate((epoch + 1) * steps, steps, settings),
+                "seconds": round(time.monotonic() - begin, 3),
+            }
+        )
+        if eer < past["best_eer"]:
+            past["best_eer"], past["best_epoch"] = eer, epoch + 1
+            best = {name: tensor.detach().cpu().contiguous() for name, tensor in judged.state_dict().items()}
+            _by_rename(run.path("best.safetensors"), lambda path, best=best: save_file(best, path))
+        run.write_history(past["history"])
+        states = {name: part.state_dict() if part is not None else None for name, part in parts.items()}
+        _by_rename(run.path("last.pt"), lambda path, states=states: torch.save({**past, **states}, path))
+        report(past, settings.epochs)
+
+    model.load_state_dict(load_file(run.path("best.safetensors")))
+    scored = [score(model, reader, rows[name], device) for name in ("dev", "eval") if len(rows[name])]
+    table = pd.concat(scored, ignore_index=True)
+    run.write_scores(table)
+    name = next(name for name, kind in PRECISIONS.items() if kind == precision)
+    history = pd.DataFrame(past["history"])
+    return Trained(model, history, is_over(past, settings), past["seconds"], table, name)
 
 
 def make_model(settings: TrainSettings, reader: BatchReader, train_rows: np.ndarray) -> Standardised:
@@ -84,209 +153,132 @@ def make_model(settings: TrainSettings, reader: BatchReader, train_rows: np.ndar
 
 @torch.inference_mode()
 def score(model: nn.Module, reader: BatchReader, rows: np.ndarray, device: torch.device) -> pd.DataFrame:
-    """Score table of these rows of the cache: one score an utterance, higher is more likely bona fide."""
+    """Score table of these rows of the cache, in float32: one score an utterance, higher is more likely bona fide."""
     model.eval()
-    own = parallel.share(rows)
     size = min(
         64, reader.batch_size
-    )  # what fits in training fits here: a raw-wave network takes hundreds of MB a clip
-    parts = [own[i : i + size] for i in range(0, len(own), size)]
-    values = [model(reader.features(part).to(device)).float().cpu().numpy() for part in parts]
-    table = reader.cache.table.iloc[own][["utterance", "attack", "label", "split", "speaker"]]
-    return parallel.gather(table.assign(score=np.concatenate(values)))
+    )  # what fits in training fits here: a raw-wave network takes 100s of MB a clip
+    parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+    values = [model(batch.to(device)).float().cpu().numpy() for batch in reader.ahead(reader.features, parts)]
+    table = reader.cache.table.iloc[rows][["utterance", "attack", "label", "split", "speaker"]]
+    return table.assign(score=np.concatenate(values))
 
 
-class Training:
-    """State of one training between its epochs, and how it is saved."""
-
-    def __init__(
-        self,
-        settings: TrainSettings,
-        model: Standardised,
-        reader: BatchReader,
-        rows: dict[str, np.ndarray],
-        labels: np.ndarray,
-        device: torch.device,
-        run: Run,
-    ):
-        self.settings, self.model, self.reader, self.rows = settings, model, reader, rows
-        self.labels, self.device, self.run = labels, device, run
-        trained = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay)
-        self.average = None
-        if settings.averaging:
-            decay = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.averaging)
-            self.average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
-        self.weights = class_weights(labels[rows["train"]], settings.balance)
-        n = len(epoch_order(labels[rows["train"]], settings, 0))
-        # A last batch of one clip has no variance to normalise by: it is left out.
-        self.steps = math.ceil(n / settings.batch_size) - (n % settings.batch_size == 1)
-        self.precision = self._precision()
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
-        self.epoch, self.seconds, self.best_eer, self.best_epoch = 0, 0.0, math.inf, 0
-        self.history: list[dict[str, float]] = []
-        self.best_weights: dict[str, torch.Tensor] | None = None
-
-    def _precision(self) -> torch.dtype:
-        """float32 on a CPU and in runs of few steps (a GradScaler skips the first ones), else bf16, else fp16."""
-        named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-        if self.settings.precision != "auto":
-            return named[self.settings.precision]
-        if self.device.type != "cuda" or self.steps * self.settings.epochs < FEW_STEPS:
-            return torch.float32
-        return torch.bfloat16 if torch.cuda.get_device_capability(self.device)[0] >= 8 else torch.float16
-
-    @property
-    def complete(self) -> bool:
-        waited = self.settings.patience and self.epoch - self.best_epoch >= self.settings.patience
-        return self.epoch >= self.settings.epochs or bool(waited)
-
-    def go(self) -> None:
-        """Epoch after epoch until the last, the end of patience, or of the time allowed; one at least, to get on."""
-        started, first = time.monotonic(), self.epoch
-        while not self.complete:
-            spent = time.monotonic() - started
-            due = spent + spent / max(1, self.epoch - first)  # when the next epoch would end
-            late = (
-                bool(self.settings.max_minutes)
-                and self.epoch > first
-                and due > 60 * self.settings.max_minutes
-            )
-            if parallel.first_says(late):
-                print(
-                    f"stopped after {spent / 60:.1f} min (max_minutes={self.settings.max_minutes:g}): saved, goes on next time"
-                )
-                return
-            begin = time.monotonic()
-            train_loss = self.train_epoch()
-            judged = self.average.module if self.average is not None else self.model
-            parallel.share_buffers(judged)
-            eer = self.judge(judged)
-            self.epoch += 1
-            self.seconds += time.monotonic() - begin
-            self.history.append(
-                {"epoch": self.epoch, "train_loss": train_loss, "dev_eer": eer, "lr": self.lr(self.epoch * self.steps),
-                 "seconds": round(time.monotonic() - begin, 3)}
-            )  # fmt: skip
-            if eer < self.best_eer:
-                self.best_eer, self.best_epoch = eer, self.epoch
-                self.best_weights = {k: v.detach().cpu().clone() for k, v in judged.state_dict().items()}
-            if parallel.is_first():
-                self.save()
-                self.report(time.monotonic() - begin)
-
-    def lr(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to a hundredth of the peak."""
-        warmup = max(1, round(self.settings.warmup_epochs * self.steps))
-        total = max(warmup + 1, self.settings.epochs * self.steps)
-        if step < warmup:
-            return self.settings.lr * (step + 1) / warmup
-        share = min(1.0, (step - warmup) / (total - warmup))
-        return self.settings.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
-
-    def train_epoch(self) -> float:
-        """One pass; returns the mean training loss. Everything random in it follows from seed and epoch."""
-        seed_everything(step_seed(self.settings.seed, self.epoch))
-        order = epoch_order(self.labels[self.rows["train"]], self.settings, self.epoch)
-        rows = self.rows["train"][order]
-        size = self.settings.batch_size
-        batches = [parallel.share(rows[i * size : (i + 1) * size]) for i in range(self.steps)]
-        network = parallel.wrap(self.model)
-        self.model.train()
-        losses = []
-        for i, (part, batch) in enumerate(self.reader.training_batches(batches, self.epoch)):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.lr(self.epoch * self.steps + i)
-            batch = batch.to(self.device, non_blocking=True)
-            target = torch.from_numpy(self.labels[part]).float().to(self.device)
-            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                scores = network(batch)
-            loss = loss_of(self.settings.loss, scores.float(), target, self.weights.to(self.device))
-            self.optimizer.zero_grad(set_to_none=True)
-            self.scaler.scale(loss).backward()
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-            if self.average is not None:
-                self.average.update_parameters(self.model)
-            losses.append(loss.detach())
-        mean = parallel.mean(torch.stack(losses).mean())
-        if not math.isfinite(mean):
-            raise FloatingPointError(
-                f"the training loss is {mean} in epoch {self.epoch + 1}: lower lr (now {self.settings.lr:g})"
-            )
-        return mean
-
-    def judge(self, model: nn.Module) -> float:
-        """EER (0..1) on the rows that select the epoch. A constant score counts as 0.5."""
-        scores = score(model, self.reader, self.rows["select"], self.device)
-        bonafide = scores["label"].to_numpy() == "bonafide"
-        values = scores["score"].to_numpy(dtype=np.float64)
-        return float(metrics.eer(values[bonafide], values[~bonafide])[0])
-
-    def report(self, seconds: float) -> None:
-        """One line an epoch."""
-        left = (self.settings.epochs - self.epoch) * self.seconds / self.epoch
-        last = self.history[-1]
-        print(
-            f"epoch {self.epoch:2d}/{self.settings.epochs}   train {last['train_loss']:.3f}   "
-            f"dev EER {100 * last['dev_eer']:.2f} %   best {100 * self.best_eer:.2f} %   "
-            f"{seconds:.0f} s   left ~{left / 60:.1f} min",
-            flush=True,
-        )
-
-    def save(self) -> None:
-        """history.csv, best.safetensors where this epoch is the best, and last.pt, each by rename; last.pt closes the epoch."""
-        self.run.write_history(self.history)
-        if self.best_epoch == self.epoch and self.best_weights is not None:
-            _by_rename(
-                self.run.path("best.safetensors"),
-                lambda path: save_file(_contiguous(self.best_weights), path),
-            )
-        state: dict[str, Any] = {
-            "epoch": self.epoch,
-            "seconds": self.seconds,
-            "best_eer": self.best_eer,
-            "best_epoch": self.best_epoch,
-            "history": self.history,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "average": self.average.state_dict() if self.average is not None else None,
-        }
-        _by_rename(self.run.path("last.pt"), lambda path: torch.save(state, path))
-
-    def take_up(self) -> None:
-        """Go on from last.pt where an earlier start left one."""
-        path = self.run.path("last.pt")
-        if not path.is_file():
-            return
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"]:  # empty where it was saved by a machine that needs no scaling
-            self.scaler.load_state_dict(state["scaler"])
-        if self.average is not None and state["average"] is not None:
-            self.average.load_state_dict(state["average"])
-        self.epoch, self.seconds = state["epoch"], state["seconds"]
-        self.best_eer, self.best_epoch, self.history = (
-            state["best_eer"],
-            state["best_epoch"],
-            state["history"],
-        )
-        best = self.run.path("best.safetensors")
-        if best.is_file():
-            self.best_weights = load_file(best)
-        print(f"going on after epoch {self.epoch} of {self.settings.epochs}")
+def eer_of(scores: pd.DataFrame) -> float:
+    """EER (0..1) of a score table. A constant score counts as 0.5."""
+    bonafide, values = scores["label"].to_numpy() == "bonafide", scores["score"].to_numpy(dtype=np.float64)
+    return float(metrics.eer(values[bonafide], values[~bonafide])[0])
 
 
-def _contiguous(state: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
-    return {name: tensor.contiguous() for name, tensor in (state or {}).items()}
+def pick_precision(settings: TrainSettings, device: torch.device, steps: int) -> torch.dtype:
+    """What `settings.precision` names; for "auto" bf16 where the device computes it, fp16 on older GPUs, else fp32.
+
+    A training of few steps stays in float32: a GradScaler skips the first ones, and there is nothing to gain.
+    """
+    if settings.precision != "auto":
+        return PRECISIONS[settings.precision]
+    if steps * settings.epochs < FEW_STEPS:
+        return torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
+    return torch.bfloat16 if cpu_computes_bf16() else torch.float32
 
 
-def _by_rename(path: Path, write: Any) -> None:
-    """Write to a .part beside `path`, then rename: no reader ever sees a half."""
+def cpu_computes_bf16() -> bool:
+    """Whether this processor has bf16 instructions and torch's library uses them; without them bf16 is slower."""
+    try:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return bool(native and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # another release of torch, or a build without the library
+        return False
+
+
+def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
+    """Linear warm-up, then half a cosine down to a hundredth of the peak; `steps` an epoch."""
+    warmup = max(1, round(settings.warmup_epochs * steps))
+    total = max(warmup + 1, settings.epochs * steps)
+    if step < warmup:
+        return settings.lr * (step + 1) / warmup
+    share = min(1.0, (step - warmup) / (total - warmup))
+    return settings.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def is_over(past: dict[str, Any], settings: TrainSettings) -> bool:
+    """Whether the last epoch is done, or dev's EER has not fallen for `patience` epochs."""
+    waited = past["epoch"] - past["best_epoch"]
+    return past["epoch"] >= settings.epochs or bool(settings.patience and waited >= settings.patience)
+
+
+def load_checkpoint(run: Run, parts: dict[str, Any]) -> dict[str, Any]:
+    """epoch, seconds, best_eer, best_epoch and history of last.pt, whose states go into `parts`; fresh ones without it."""
+    past = {"epoch": 0, "seconds": 0.0, "best_eer": math.inf, "best_epoch": 0, "history": []}
+    if not run.path("last.pt").is_file():
+        return past
+    saved = torch.load(run.path("last.pt"), map_location="cpu", weights_only=True)
+    for name, part in parts.items():
+        if part is not None and saved[name]:  # a scaler saved where none is needed is empty
+            part.load_state_dict(saved[name])
+    print(f"resumes after epoch {saved['epoch']}")
+    return {name: saved[name] for name in past}
+
+
+def report(past: dict[str, Any], epochs: int) -> None:
+    """One line an epoch."""
+    last, epoch = past["history"][-1], past["epoch"]
+    left = (epochs - epoch) * past["seconds"] / epoch
+    print(
+        f"epoch {epoch:2d}/{epochs}   train {last['train_loss']:.3f}   dev EER {100 * last['dev_eer']:.2f} %   "
+        f"best {100 * past['best_eer']:.2f} %   {last['seconds']:.0f} s   left ~{left / 60:.1f} min",
+        flush=True,
+    )
+
+
+def _too_late(spent: float, epochs: int, max_minutes: float) -> bool:
+    """Whether one more epoch would pass the time allowed; at least one is done at each start, to get on."""
+    if not max_minutes or spent + spent / epochs <= 60 * max_minutes:
+        return False
+    print(f"stopped after {spent / 60:.1f} min (max_minutes={max_minutes:g}): saved, run it again to resume")
+    return True
+
+
+def _by_rename(path: Path, write: Callable[[Path], Any]) -> None:
     part = path.with_suffix(path.suffix + ".part")
     write(part)
     os.replace(part, path)
+
+
+class CosineHead(nn.Module):
+    """(batch, in_features) embedding -> (batch, 1): cosine with the bona fide direction, or with two=True the scaled
+    difference of its cosines with the directions of both classes."""
+
+    def __init__(self, in_features: int, two: bool = False):
+        super().__init__()
+        self.in_features, self.two = in_features, two
+        size = (2, in_features) if two else (in_features,)
+        self.directions = nn.Parameter(torch.randn(size) / in_features**0.5)
+
+    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
+        cosines = (
+            F.normalize(embedding, dim=1)
+            @ F.normalize(self.directions, dim=-1).reshape(-1, self.in_features).T
+        )
+        return SCALE * (cosines[:, 1:] - cosines[:, :1]) if self.two else cosines
+
+
+def prepare_network(network: Detector, loss: str) -> Detector:
+    """Give the network the head that the loss needs: one that answers by angles for the two margin losses."""
+    if loss != "cross_entropy":
+        network.replace_head(CosineHead(network.embedding_size, loss == "additive_margin"))
+    return network
+
+
+def loss_of(name: str, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(batch,) loss of each clip from (batch,) scores and (batch,) labels: 1 for bona fide, 0 for spoof."""
+    sign = 2 * labels - 1
+    if name == "cross_entropy":
+        return F.softplus(-sign * scores)
+    if name == "one_class_softmax":
+        margin = torch.where(labels > 0.5, MARGIN_BONAFIDE, MARGIN_SPOOF)
+        return F.softplus(SCALE * sign * (margin - scores))
+    # Additive margin: with two classes the softmax depends on the difference of the cosines alone.
+    return F.softplus(SCALE * ADDITIVE_MARGIN - sign * scores)

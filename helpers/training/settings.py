@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from helpers.features import get_setting
+from helpers.models import check_options, model_options
 
 FEATURE_AUGMENTATIONS = ("specaugment", "noise", "gain", "flip", "affine")
 WAVE_AUGMENTATIONS = ("noise", "gain", "reverb", "telephone", "codec", "rawboost")
-NO_MODEL_OPTION = {"profile"}
 
 
 class TrainSettings(BaseModel):
@@ -26,7 +28,7 @@ class TrainSettings(BaseModel):
     weight_decay: float = Field(1e-3, ge=0)
     warmup_epochs: float = Field(0.5, ge=0)
     loss: Literal["cross_entropy", "one_class_softmax", "additive_margin"] = "cross_entropy"
-    balance: Literal["weights", "oversample", "undersample", "none"] = "weights"
+    balance: Literal["weights", "group", "oversample", "undersample", "none"] = "weights"
     augment: str = "none"
     augment_wave: str = "none"
     crop_frames: int = Field(0, ge=0)  # frames of a random crop in training, 0 keeps the whole feature
@@ -49,12 +51,21 @@ class TrainSettings(BaseModel):
             raise ValueError(f"{unknown[0]!r} is none of {', '.join(known)}; join several by +, or say none")
         return value
 
+    @field_validator("features")
+    @classmethod
+    def _known_features(cls, value: str) -> str:
+        get_setting(value)
+        return value
+
+    @model_validator(mode="after")
+    def _known_options(self) -> TrainSettings:
+        check_options(self.model, self.options)
+        return self
+
     @property
     def options(self) -> dict[str, Any]:
-        """Parameters of the notebook that belong to its model."""
-        return {
-            name: value for name, value in (self.model_extra or {}).items() if name not in NO_MODEL_OPTION
-        }
+        """What was given beyond the fields above: options of the model."""
+        return dict(self.model_extra or {})
 
 
 def split_names(joined: str) -> list[str]:
@@ -62,10 +73,22 @@ def split_names(joined: str) -> list[str]:
     return [name for name in joined.split("+") if name and name != "none"]
 
 
-def check_settings(parameters: dict[str, Any]) -> TrainSettings:
-    """The checked settings; ValueError lists every wrong parameter in one line each."""
+def check_settings(parameters: dict[str, Any], others: bool = False) -> TrainSettings:
+    """The checked settings; ValueError lists every wrong parameter in one line each.
+
+    others: leave out what is neither a setting nor an option of the model (a notebook's own parameters).
+    """
+    model = parameters.get("model", TrainSettings.model_fields["model"].default)
+    given = {name: value for name, value in parameters.items() if name != "profile"}
     try:
-        return TrainSettings(**parameters)
+        if others:
+            known = {*TrainSettings.model_fields, *model_options(model)}
+            given = {name: value for name, value in given.items() if name in known}
+        return TrainSettings(**given)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
+        lines = [_line(e["loc"], e["msg"].removeprefix("Value error, "), e["input"]) for e in error.errors()]
         raise ValueError("these parameters cannot be used:\n  " + "\n  ".join(lines)) from None
+
+
+def _line(place: tuple[Any, ...], message: str, given: Any) -> str:
+    return f"{'.'.join(map(str, place))}: {message}, got {given!r}" if place else message
