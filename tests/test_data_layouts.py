@@ -21,7 +21,7 @@ from data_trees import (
     zipped,
 )
 
-from helpers.data import CountMismatch, DataError, SourceError, fingerprint, open_dataset
+from helpers.data import CountMismatch, DataError, SourceError, fingerprint, get_entry, open_dataset
 from helpers.data.deep_voice import speakers_of
 from helpers.data.first_look import attack_table, data_sets, shared_speakers, speaker_table, split_table
 from helpers.data.manifest import MANIFEST
@@ -228,7 +228,7 @@ def test_combined_keeps_each_parts_own_split(tmp_path, manifest):
     fake_or_real(tmp_path / "in")
     table = open_dataset("for_combined", str(tmp_path / "in"), manifest=manifest()).table
     check_table(table)
-    assert len(table) == 48 and table["part"].nunique() == 4
+    assert len(table) == 36 and set(table["part"]) == {"for-norm", "for-2sec", "for-rerec"}
     in_path = table["path"].str.extract(r"/(training|validation|testing)/")[0]
     words = {"training": "train", "validation": "dev", "testing": "eval"}
     assert (in_path.map(words) == table["split"]).all()
@@ -236,7 +236,7 @@ def test_combined_keeps_each_parts_own_split(tmp_path, manifest):
 
 def test_missing_part_is_named(tmp_path, manifest):
     fake_or_real(tmp_path / "in", {"for-norm": "for-norm"})
-    with pytest.raises(DataError, match="the part for-original was not found"):
+    with pytest.raises(DataError, match="the part for-2sec was not found"):
         open_dataset("for_combined", str(tmp_path / "in"), manifest=manifest())
     with pytest.raises(SourceError, match="is not in it"):
         open_dataset("for_2sec", str(tmp_path / "in"), manifest=manifest())
@@ -704,3 +704,37 @@ def test_first_look_tables(tmp_path, manifest):
     assert speaker_table(table).loc["LA_0079", "splits"] == "train"
     assert shared_speakers(table) == []
     assert shared_speakers(table.assign(speaker="same")) == ["same"]
+
+
+# ---------------------------------------------------------------- several data sets at once
+
+
+def test_two_data_sets_with_the_same_names_are_one_table(tmp_path, manifest):
+    for name in ("left", "right"):
+        protocol_csv(tmp_path / name)
+    fields = {"title": "x", "source": "folder", "layout": "protocol_csv"}
+    path = manifest(left={**fields, "path": "left"}, right={**fields, "path": "right"})
+    parts = [open_dataset(name, manifest=path) for name in ("left", "right")]
+    union = open_dataset("left + right", manifest=path)
+    table = union.table
+    check_table(table)
+    assert union.name == "left+right" and len(table) == sum(map(len, parts))
+    assert table["path"].tolist() == [clip for part in parts for clip in part.table["path"]]
+    assert table["split"].tolist() == [split for part in parts for split in part.table["split"]]
+    assert set(parts[0].table.columns) == set(table.columns)
+    for column in ("utterance", "attack", "speaker"):
+        named = table[~table[column].isin(["-", "unknown"])]
+        assert len(named) and (named[column].str.partition("/")[0] == named["dataset"]).all()
+    assert union.fingerprint == fingerprint(get_entry("left+right", path))
+    assert all(part.fingerprint in union.fingerprint for part in parts)
+
+
+def test_a_union_says_what_it_cannot_put_together(tmp_path, manifest):
+    with pytest.raises(DataError, match="did you mean 'for_norm'"):
+        open_dataset("starter+for_nrm", manifest=manifest())
+    with pytest.raises(DataError, match="twice"):
+        open_dataset("starter+starter", manifest=manifest())
+    with pytest.raises(DataError, match="of one kind"):
+        open_dataset("starter+real_fake_faces", manifest=manifest())
+    with pytest.raises(DataError, match="path in the manifest"):
+        open_dataset("starter+for_norm", str(tmp_path), manifest=manifest())

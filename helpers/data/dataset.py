@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,12 +66,23 @@ def open_dataset(
 ) -> Dataset:
     """Open the data set `name`: look for it, download and stage it where needed, read it, count it.
 
+    `starter+speech_pairs` opens both as one table, see `_union`.
     `options` change the entry's own for this call, for instance {"split": "recording"}.
     Raises CountMismatch where files or counts differ from protocol and manifest; `allow_mismatch` keeps what is
     there, reports the rest and goes on. What was allowed once (in 02) is allowed to the notebooks after it, as long
     as the same is lacking, unless `remember` is False, as for a mere look. Other failures are DataErrors that say what to do.
     """
     entry = get_entry(name, manifest)
+    if len(entry.sets) > 1:
+        if source:
+            raise DataError(
+                f"source names one place and {name} is several data sets: give each its path in the manifest"
+            )
+        names = [one.name for one in entry.sets]
+        return _union(
+            entry,
+            [open_dataset(one, "", allow_mismatch, place, options, manifest, remember) for one in names],
+        )
     if options:
         entry = entry.with_options(**options)
     if place is None:
@@ -107,6 +119,36 @@ def open_dataset(
     )
     _report(opened)
     return opened
+
+
+IDENTITIES = ["utterance", "attack", "speaker", "group", "recording", "source_speaker", "target_speaker"]
+NOBODY = {"-", "unknown", ""}  # stand for no name, in every set alike
+
+
+def _union(entry: Entry, sets: list[Dataset]) -> Dataset:
+    """One table of several sets, each with its own splits. Names of utterances, attacks, speakers and groups become
+    `<dataset>/<name>`, so that those of two sets never clash; a set without groups is one group."""
+    tables = [_prefixed(one.table, one.name) for one in sets]
+    table = pd.concat(tables, ignore_index=True)
+    if "group" in table:
+        table["group"] = table["group"].fillna(table["dataset"])
+    return Dataset(
+        entry.name,
+        entry,
+        Path(os.path.commonpath([one.root.absolute() for one in sets])),
+        table,
+        "+".join(one.fingerprint for one in sets),
+        pd.concat([one.counts.assign(dataset=one.name) for one in sets], ignore_index=True),
+        pd.concat([_prefixed(one.missing, one.name) for one in sets], ignore_index=True),
+        [f"{one.name}: {note}" for one in sets for note in one.notes],
+    )
+
+
+def _prefixed(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    columns = {column: table[column].astype("str") for column in IDENTITIES if column in table}
+    return table.assign(
+        **{key: old.where(old.isin(NOBODY), f"{name}/" + old) for key, old in columns.items()}
+    )
 
 
 def _fingerprint(entry: Entry, own: Path | None, missing: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.data.audio import SAMPLE_RATE, audio_facts
+from helpers.data.audio import SAMPLE_RATE, audio_facts, read_audio
 from helpers.data.errors import BadAudio
 from helpers.data.manifest import LABELS, SPLITS, read_manifest
 from helpers.data.shortcuts import MEASURES
@@ -91,6 +91,19 @@ def file_facts(table: pd.DataFrame, max_files: int = 0, seed: int = 0, workers: 
         {"utterance": name, "reason": why} for name, why in pairs if isinstance(why, str)
     ]
     return found
+
+
+def first_readable(table: pd.DataFrame) -> pd.Series:
+    """The first row whose clip can be read: an example to hear and draw. BadAudio where none of them can."""
+    problem: BadAudio | None = None
+    for _, clip in table.iterrows():
+        try:
+            read_audio(clip["path"])
+            return clip
+        except BadAudio as error:
+            print(f"note:   another example is taken: {error}")
+            problem = error
+    raise problem or BadAudio("there is no clip to take an example from")
 
 
 def duration_table(facts: pd.DataFrame) -> pd.DataFrame:

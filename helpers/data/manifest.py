@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from helpers.data.errors import ManifestError
 from helpers.data.options import COMMON_OPTIONS, OPTIONS, check_kinds
@@ -49,6 +57,7 @@ class Entry(BaseModel):
     sha256: str = ""
     options: dict[str, Any] = {}
     folder: str = ""  # of the manifest that named it; set when read
+    _sets: tuple[Entry, ...] = PrivateAttr(())  # of a union
 
     @field_validator("sha256")
     @classmethod
@@ -90,6 +99,11 @@ class Entry(BaseModel):
             known = ", ".join(sorted(OPTIONS[self.layout] | COMMON_OPTIONS))
             raise ValueError(f"the layout {self.layout} has no option {_list(unknown)}; it knows {known}")
         return self
+
+    @property
+    def sets(self) -> tuple[Entry, ...]:
+        """The entries of a union such as `starter+speech_pairs`; any other entry by itself."""
+        return self._sets or (self,)
 
     def local_path(self) -> Path | None:
         """The file or folder that `path` names, made absolute; None where the entry names none."""
@@ -191,13 +205,35 @@ def read_manifest(path: str | Path | None = None) -> Manifest:
 
 
 def get_entry(name: str, path: str | Path | None = None) -> Entry:
-    """One entry by name; an unknown name is answered with the nearest one."""
+    """One entry by name, or the union of several, `starter+speech_pairs`; an unknown name is answered with the
+    nearest one."""
     manifest = read_manifest(path)
+    names = [one.strip() for one in name.split("+")]
+    if len(names) > 1:
+        return _union([_get(one, manifest) for one in names])
+    return _get(name, manifest)
+
+
+def _get(name: str, manifest: Manifest) -> Entry:
     if name in manifest.entries:
         return manifest.entries[name]
     near = difflib.get_close_matches(name, manifest.names(), n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(manifest.names())}"
     raise ManifestError(f"the manifest has no data set {name!r}; {hint}")
+
+
+def _union(sets: list[Entry]) -> Entry:
+    name = "+".join(entry.name for entry in sets)
+    kinds = {entry.layout if entry.layout in ("faces", "features_csv") else "recordings" for entry in sets}
+    if len(kinds) > 1:
+        raise ManifestError(f"{name} puts {' and '.join(sorted(kinds))} together: name sets of one kind")
+    if len({entry.name for entry in sets}) < len(sets):
+        raise ManifestError(f"{name} names a data set twice: name each once")
+    licence = "; ".join(dict.fromkeys(entry.licence for entry in sets if entry.licence))
+    title = ", and ".join(entry.title for entry in sets)
+    union = Entry(name=name, title=title, licence=licence, source="folder", layout=sets[0].layout)
+    union._sets = tuple(sets)
+    return union
 
 
 DATA_FIELDS = (
@@ -216,7 +252,9 @@ DATA_FIELDS = (
 
 def fingerprint(entry: Entry, source: Path | None = None) -> str:
     """12 hex digits that change when the data would: the entry's own fields (not its title or citation) and,
-    for a folder or zip of the user's own, the names, sizes and times of its files."""
+    for a folder or zip of the user's own, the names, sizes and times of its files; of a union all, joined by +."""
+    if len(entry.sets) > 1:
+        return "+".join(fingerprint(one) for one in entry.sets)
     fields = entry.model_dump(include=set(DATA_FIELDS))
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode())
     if source is None and entry.source in ("folder", "zip"):

@@ -163,7 +163,8 @@ def data(argv: list[str]) -> int:
     for label, value in entry.model_dump(exclude={"name", "folder"}, exclude_defaults=True).items():
         print(f"{label + ':':<16}{value}")
     if not asked.open:
-        find_source(entry, where_am_i(), asked.source)
+        for one in entry.sets:
+            find_source(one, where_am_i(), asked.source)
         return EXIT_OK
     opened = open_dataset(
         asked.name, asked.source, allow_mismatch=True, manifest=asked.manifest, remember=False

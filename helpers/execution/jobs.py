@@ -143,7 +143,7 @@ def data_fingerprint(dataset: str, source: str = "") -> str:
     own = Path(source).expanduser() if source else None
     own = own if own is not None and own.exists() else None
     try:
-        return "+".join(fingerprint(get_entry(name.strip()), own) for name in dataset.split("+"))
+        return fingerprint(get_entry(dataset), own)
     except DataError as error:
         raise ValueError(str(error)) from error
 
