@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from helpers.data.errors import SourceError
 from helpers.data.layouts import find_root, marker_in_words
 from helpers.data.manifest import Entry
-from helpers.data.staging import staged_mark
+from helpers.data.staging import files_of, staged_mark
 
 if TYPE_CHECKING:
     from helpers.environment import Place
@@ -66,12 +66,12 @@ def _named(entry: Entry, name: str, tried: list[str]) -> Source:
     if path.is_dir():
         if find_root(path, entry) is not None:
             return Source("folder", path, tried)
-        archives = sorted(path.glob("*.zip"))
-        if len(archives) == 1:
+        archives = sorted(path.glob("*.zip")) or sorted(path.glob("*.zip.001"))
+        if archives and set(archives) <= set(files_of(archives[0])):
             return Source("zip", archives[0], tried)
         raise SourceError(f"{entry.name}: {path} is a folder, but {marker_in_words(entry)} is not in it")
     if path.is_file():
-        if path.suffix.lower() != ".zip":
+        if path.suffix.lower() not in (".zip", ".001"):
             raise SourceError(
                 f"{entry.name}: {path} is a file but not a .zip; name a zip or the unpacked folder"
             )

@@ -21,7 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.data.errors import SourceError, StagingError
+from filelock import FileLock, Timeout
+
+from helpers.data.errors import ROOM, WORDS_OF_ERRNO, SourceError, StagingError, say
 from helpers.data.manifest import Entry
 
 if TYPE_CHECKING:
@@ -44,16 +46,15 @@ def stage(source: Source, entry: Entry, folder: Path) -> Path:
     if source.path is None:
         raise SourceError(f"{entry.name} is not here yet: download it first")
     target = folder / entry.name
-    if _is_staged(
-        target, source.path, entry
-    ):  # perhaps by somebody else, where we may not write, not even a lock
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    with only_one(folder / f"{entry.name}.lock"):
+    with disk_errors(entry.name):
+        # Perhaps by somebody else, where we may not write, not even a lock.
         if _is_staged(target, source.path, entry):
             return target
-        started = time.monotonic()
-        with disk_errors(entry.name):
+        folder.mkdir(parents=True, exist_ok=True)
+        with only_one(folder / f"{entry.name}.lock"):
+            if _is_staged(target, source.path, entry):
+                return target
+            started = time.monotonic()
             mark = _unpack_beside(source.path, entry, target)
     print(
         f"staged {entry.name}: {mark['files']:,} files, {in_units(mark['unpacked_bytes'])} "
@@ -67,15 +68,25 @@ def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
     copy = target.with_name(target.name + ".zip.part")
     _remove(part)
     _remove(copy)
-    members = _members(archive, entry)
-    unpacked = sum(info.file_size for info in members)
-    copied = os.stat(archive).st_dev != os.stat(target.parent).st_dev
-    size = archive.stat().st_size
+    files = files_of(archive)
+    joined = not files[0].name.endswith(
+        ".zip"
+    )  # split in the middle of a file: no part can be read by itself
+    copied = joined or os.stat(archive).st_dev != os.stat(target.parent).st_dev
+    size = sum(file.stat().st_size for file in files)
+    if joined:
+        check_room(target.parent, 2 * size, entry.name)
+        members = [(copy, _joined(files, copy, entry))]
+    else:
+        members = [(file, _members(file, entry)) for file in files]
+    infos = [info for _, some in members for info in some]
+    unpacked = sum(info.file_size for info in infos)
     check_room(target.parent, (size if copied else 0) + unpacked, entry.name)
     facts = _facts(archive)
     sha256 = ""
-    if copied:
+    if copied and len(files) == 1:
         sha256 = copy_sequentially(archive, copy)
+        members = [(copy, infos)]
     elif entry.sha256:
         sha256 = hash_file(archive)
     if entry.sha256 and sha256 != entry.sha256:
@@ -83,11 +94,12 @@ def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
         raise StagingError(
             f"{archive.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
         )
-    _unpack(copy if copied else archive, members, part)
+    for file, some in members:
+        _unpack(file, archive.name, some, part)
     mark = {
         **facts,
         "sha256": sha256,
-        "files": len(members),
+        "files": len(infos),
         "unpacked_bytes": unpacked,
         "options": _choice(entry),
     }
@@ -105,14 +117,57 @@ def _choice(entry: Entry) -> list[str]:
 
 
 def _facts(archive: Path) -> dict[str, Any]:
-    status = archive.stat()
-    return {"archive": archive.name, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    size = sum(file.stat().st_size for file in files_of(archive))
+    return {"archive": archive.name, "bytes": size, "mtime_ns": archive.stat().st_mtime_ns}
+
+
+def files_of(archive: Path) -> list[Path]:
+    """The files of a split download: `x-001.zip`, `x-002.zip` of Drive, each a zip of its own; `x.z01`, `x.z02`,
+    `x.zip` and `x.zip.001`, `x.zip.002`, one zip cut into pieces. [archive] for any other.
+
+    StagingError names the one that is missing; whether more follow the last one no name tells.
+    """
+    name, folder = archive.name, archive.parent
+    if found := re.fullmatch(r"(.+-)\d{3}(\.zip)", name, re.IGNORECASE) or re.fullmatch(
+        r"(.+\.zip\.)\d{3}()", name, re.IGNORECASE
+    ):
+        before, after, digits, last = found[1], found[2], 3, []
+    else:
+        before, after, digits, last = name[:-3] + "z", "", 2, [archive]
+    pattern = re.compile(re.escape(before) + rf"(\d{{{digits}}})" + re.escape(after), re.IGNORECASE)
+    numbers = {int(m[1]): path for path in folder.iterdir() if (m := pattern.fullmatch(path.name))}
+    for number in range(1, max(numbers, default=0)):
+        if number not in numbers:
+            raise StagingError(
+                f"{name} is part of a split download and {before}{number:0{digits}d}{after} is missing beside it: "
+                "download or copy all parts into one folder"
+            )
+    return [numbers[number] for number in sorted(numbers)] + last or [archive]
+
+
+def _joined(files: list[Path], copy: Path, entry: Entry) -> list[zipfile.ZipInfo]:
+    """The pieces of one zip written to `copy`, and its members with places in the whole instead of in a piece."""
+    starts = [0]
+    with open(copy, "wb") as whole:
+        for file in files:
+            with open(file, "rb") as piece:
+                shutil.copyfileobj(piece, whole, BLOCK)
+            starts.append(whole.tell())
+    infos = _members(copy, entry, files[-1].name)
+    if files[-1].suffix.lower() == ".zip":
+        with zipfile.ZipFile(copy) as opened:
+            shift = max(
+                start for start in starts if start <= opened.start_dir
+            )  # what zipfile added to each place
+        for info in infos:
+            info.header_offset += starts[info.volume] - shift
+    return infos
 
 
 def _is_staged(target: Path, archive: Path, entry: Entry) -> bool:
     """A complete folder made from this very archive. A known checksum outweighs the file's time."""
     mark = staged_mark(target, entry)
-    if mark.get("bytes") != archive.stat().st_size:
+    if mark.get("bytes") != _facts(archive)["bytes"]:
         return False
     return bool(entry.sha256) or mark.get("mtime_ns") == archive.stat().st_mtime_ns
 
@@ -129,23 +184,24 @@ def staged_mark(target: Path, entry: Entry) -> dict[str, Any]:
     return mark if wanted else {}
 
 
-def _members(archive: Path, entry: Entry) -> list[zipfile.ZipInfo]:
+def _members(archive: Path, entry: Entry, name: str = "") -> list[zipfile.ZipInfo]:
     """The files to unpack, all names checked before the first byte is written."""
+    name = name or archive.name
     try:
         with zipfile.ZipFile(archive) as opened:
             infos = opened.infolist()
     except (zipfile.BadZipFile, EOFError):
-        raise StagingError(f"{archive.name} is cut off or not a zip: download or copy it again") from None
+        raise StagingError(f"{name} is cut off or not a zip: download or copy it again") from None
     for info in infos:
         info.filename = _file_name(info)
     infos = [info for info in infos if not info.filename.endswith("/")]  # folders
     for info in infos:
-        refuse_unsafe(info, archive.name)
+        refuse_unsafe(info, name)
     wanted = tuple(name.lower() for name in _choice(entry))
     if wanted:
         infos = [info for info in infos if _is_wanted(info.filename.lower(), wanted)] or infos
     if not infos:
-        raise StagingError(f"{archive.name} is an empty zip")
+        raise StagingError(f"{name} is an empty zip")
     return infos
 
 
@@ -174,7 +230,7 @@ def refuse_unsafe(info: zipfile.ZipInfo, archive: str) -> None:
         raise StagingError(f"{archive} holds {info.filename!r}, a link: pack the files themselves")
 
 
-def _unpack(archive: Path, members: list[zipfile.ZipInfo], part: Path) -> None:
+def _unpack(archive: Path, name: str, members: list[zipfile.ZipInfo], part: Path) -> None:
     made = set()
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -186,11 +242,9 @@ def _unpack(archive: Path, members: list[zipfile.ZipInfo], part: Path) -> None:
                 with opened.open(info) as packed, open(path, "wb") as plain:
                     shutil.copyfileobj(packed, plain, 2**20)
     except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise StagingError(f"{archive.name} is damaged ({error}): download or copy it again") from None
+        raise StagingError(f"{name} is damaged ({error}): download or copy it again") from None
     except (RuntimeError, NotImplementedError) as error:
-        raise StagingError(
-            f"{archive.name} cannot be unpacked ({error}): pack it again as a plain zip"
-        ) from None
+        raise StagingError(f"{name} cannot be unpacked ({error}): pack it again as a plain zip") from None
 
 
 def copy_sequentially(source: Path, target: Path) -> str:
@@ -223,40 +277,41 @@ def check_room(folder: Path, needed: int, name: str) -> None:
 
 @contextlib.contextmanager
 def disk_errors(name: str, doing: str = "staged", then: str = "the next call begins anew") -> Iterator[None]:
-    """A full disk in words."""
+    """A full disk, a broken mount, a name too long: StagingError in words."""
     try:
         yield
     except OSError as error:
+        if isinstance(error, FileNotFoundError) or error.errno not in WORDS_OF_ERRNO:
+            raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StagingError(
-                f"the disk filled up while {name} was {doing}: make room, or set HELPERS_WORK to a larger disk; {then}"
-            ) from error
-        raise
+            said = f"the disk filled up while {name} was {doing}: {ROOM}"
+        else:
+            said = f"{name} could not be {doing}: {say(error)}"
+        raise StagingError(f"{said}; {then}") from error
 
 
 @contextlib.contextmanager
 def only_one(path: Path, waiting: str = "") -> Iterator[bool]:
     """Two notebooks may make the same thing at once: the second says `waiting`, waits and finds it done.
 
-    True with the lock, which ends with its process, killed or not; False where the system or the file system knows
-    no such lock: one process at a time there.
+    True with the lock, which ends with its process, killed or not; False where the file system knows no such lock:
+    one process at a time there.
     """
+    lock = FileLock(path, thread_local=False)
+    locked = True
     try:
-        import fcntl
-    except ImportError:  # Windows
-        yield False
-        return
-    with open(path, "w") as handle:
-        locked = True
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            lock.acquire(timeout=0)
+        except Timeout:
             if waiting:
                 print(waiting, flush=True)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError:
-            locked = False
+            lock.acquire()
+    except (NotImplementedError, OSError):
+        locked = False
+    try:
         yield locked
+    finally:
+        lock.release()
 
 
 def _remove(path: Path) -> None:
