@@ -337,7 +337,7 @@ def test_smallest_protocol_is_two_columns(tmp_path, manifest):
     [
         ("path,label\nflac/u0.flac,maybe\n", "line 2: label 'maybe' is neither bonafide nor spoof"),
         ("path,label\nflac/u0.flac,1\n", 'say `labels: {"1": bonafide, "0": spoof}`'),
-        ("file,label\nflac/u0.flac,spoof\n", "has no column 'path'"),
+        ("mine,label\nflac/u0.flac,spoof\n", "has no column 'path'"),
         ("path,label,split\nflac/u0.flac,spoof,trian\n", "split 'trian' is none of train, dev, eval"),
         ("path,label\nflac/u0.flac,spoof\nflac/u0.flac,spoof\n", "more than once"),
         ("path,label\nflac/u0.flac,spoof\n./flac/u0.flac,spoof\n", "u0.flac' more than once"),
@@ -349,7 +349,7 @@ def test_smallest_protocol_is_two_columns(tmp_path, manifest):
         ),
         ("path,label\nflac/u0.flac,spoof,train\n", "line 2: 3 cells under 2 headings"),
         ("path,path,label\nflac/u0.flac,x,spoof\n", "two columns called 'path'"),
-        ('path,label\n"flac/u0.flac,spoof\n', "protocol.csv cannot be read"),
+        ('path,label\n"flac/u0.flac,spoof\n', "protocol.csv, line 2 cannot be read as a table"),
         ("path,label\n", "no lines"),
     ],
 )
@@ -379,6 +379,39 @@ def test_a_protocol_may_come_from_any_spreadsheet(tmp_path, manifest, heading, r
     assert list(table.columns[7:]) == ["split_scheme"]
 
 
+TOOLKITS = {
+    "meta.csv of In-the-Wild": ("file,speaker,label", "u{n}.flac,anna,{c}", ("bona-fide", "spoof")),
+    "no headings, CRLF, as 2017": (None, "u{n}.flac {c}\r", ("genuine", "spoof")),
+    "names without ending, as 2019": (None, "anna u{n} - {a} {c}", ("bonafide", "spoof")),
+    "the ten columns of ASVspoof 5": (None, "anna u{n} F - - - AC3 {a} {c} -", ("bonafide", "spoof")),
+    "tabs and other words": ("Utt ID\tClass", "u{n}\t{c}", ("Authentic", "AI-generated")),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("kind", TOOLKITS)
+def test_protocols_of_other_toolkits_are_read_as_they_are(tmp_path, manifest, kind, encoding):
+    heading, row, words = TOOLKITS[kind]
+    rows = [row.format(n=n, c=words[n % 2], a=("-", "A01")[n % 2]) for n in range(6)]
+    protocol_csv(tmp_path / "in")
+    text = "\n".join([heading] * (heading is not None) + rows)
+    (tmp_path / "in" / "protocol.csv").write_bytes(text.encode(encoding))
+    table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert table["label"].tolist() == ["bonafide", "spoof"] * 3
+    assert [Path(path).stem for path in table["path"]] == [f"u{n}" for n in range(6)]
+    if "anna" in row:
+        assert set(table["speaker"]) == {"anna"}
+
+
+def test_words_of_another_language_are_an_option(tmp_path, manifest):
+    rows = [f"flac/u{n}.flac,{('Echt', 'gefälscht')[n % 2]}\n" for n in range(6)]
+    protocol_csv(tmp_path / "in", "path,label\n" + "".join(rows))
+    options = {"labels": {"echt": "bonafide", "gefälscht": "spoof"}}
+    table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options=options).table
+    assert table["label"].tolist() == ["bonafide", "spoof"] * 3
+
+
 def test_a_file_written_by_a_mac_is_the_one_the_protocol_names(tmp_path, manifest):
     rows = [f"böse/u{n}ö.flac,{('real', 'fake')[n % 2]}\n" for n in range(6)]
     protocol_csv(tmp_path / "in", "path,label\n" + "".join(rows))
@@ -391,7 +424,7 @@ def test_a_file_written_by_a_mac_is_the_one_the_protocol_names(tmp_path, manifes
 def test_a_protocol_that_is_no_csv_is_named(tmp_path, manifest, content):
     protocol_csv(tmp_path / "in")
     (tmp_path / "in" / "protocol.csv").write_bytes(content)
-    with pytest.raises(DataError, match="protocol.csv cannot be read .*save it as CSV in UTF-8"):
+    with pytest.raises(DataError, match="protocol.csv is (empty|not in UTF-8: save it in UTF-8)"):
         open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest())
 
 
@@ -590,7 +623,7 @@ def test_whole_numbers_may_name_labels_and_recordings(tmp_path, manifest):
         ("1,,REAL,Train", "line 14: '' in column b is no number"),
         ("1,2,REAL,maybe", "line 14: split 'maybe' is none of train, dev, eval"),
         ("1,2,REAL,Train,4", "line 14: 5 cells under 4 headings"),
-        ("1,2,größe,Train", "cannot be read"),
+        ("1,2,größe,Train", "is not in UTF-8"),
     ],
 )
 def test_mistakes_in_a_feature_table_are_shown_with_their_line(tmp_path, manifest, last, sentence):
@@ -603,7 +636,7 @@ def test_mistakes_in_a_feature_table_are_shown_with_their_line(tmp_path, manifes
 
 def test_an_empty_feature_table_is_named(tmp_path, manifest):
     for content, sentence in (
-        (b"", "cannot be read"),
+        (b"", "is empty"),
         (b"a,LABEL\n", "no lines"),
         (b"a;LABEL\n0,5;REAL\n", "decimals need a point"),
     ):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.data.audio import AUDIO_ENDINGS as AUDIO
 from helpers.data.errors import DataError
 from helpers.data.layouts import (
     CLASS_FOLDERS,
@@ -17,7 +18,6 @@ from helpers.data.layouts import (
     require_root,
 )
 from helpers.data.manifest import Entry
-from helpers.data.protocols import AUDIO
 from helpers.data.tree import is_hidden, subfolders, walk
 
 UNREAD = {

@@ -10,16 +10,18 @@ import pandas as pd
 from helpers.data.errors import DataError
 
 UNKNOWN = "unknown"
-LABEL_WORDS = {
-    **dict.fromkeys(
-        "bonafide genuine human real realspeech original authentic natural organic live target nontarget".split(),
-        "bonafide",
-    ),
-    **dict.fromkeys(
-        "spoof spoofed fake fakespeech synthetic synthesized synthesised deepfake deepfaked generated aigenerated "
-        "ai artificial cloned tts converted vocoded replay replayed".split(),
-        "spoof",
-    ),
+_WORDS = {
+    "bonafide": "bonafide,bona fide,genuine,human,human speech,human voice,real,real speech,real audio,real voice,"
+    "original,authentic,natural,organic,live,target,nontarget",
+    "spoof": "spoof,spoofed,fake,fake speech,fake audio,fake voice,synthetic,synthesized,synthesised,deepfake,deep fake,"
+    "deepfaked,generated,ai,ai generated,ai voice,artificial,cloned,tts,converted,vocoded,replay,replayed",
+}
+LABEL_WORDS = {word.replace(" ", ""): label for label, words in _WORDS.items() for word in words.split(",")}
+CLASS_FOLDERS = {
+    word.replace(" ", joint): label
+    for label, words in _WORDS.items()
+    for word in words.split(",")
+    for joint in ("", " ", "-", "_")
 }
 SPLIT_WORDS = {
     **dict.fromkeys(["train", "training", "trn"], "train"),
@@ -52,7 +54,7 @@ def read_labels_in_words(labels: pd.Series, own: Mapping[str, str] | None, name:
     """
     found = labels.map(plain).map(label_words(own))
     if found.isna().any():
-        line = labels.index[found.isna()][0]
+        line = first_line(found.isna())
         word = labels[line]
         hint = f"say {say}"
         if plain(word) in ("0", "1"):
@@ -65,7 +67,7 @@ def read_splits_in_words(splits: pd.Series, name: str) -> pd.Series:
     """training, Test, … -> train | dev | eval; DataError names the first line (the index) with an unknown word."""
     found = splits.map(plain).map(SPLIT_WORDS)
     if found.isna().any():
-        line = splits.index[found.isna()][0]
+        line = first_line(found.isna())
         raise DataError(f"{name}, line {line}: split {splits[line]!r} is none of train, dev, eval")
     return found
 
@@ -77,3 +79,8 @@ def fill_attack_and_speaker(table: pd.DataFrame) -> pd.DataFrame:
         table[column] = told.where(~told.isin(NOT_TOLD), UNKNOWN)
     table["attack"] = table["attack"].where(table["label"] == "spoof", "-")
     return table
+
+
+def first_line(wrong: pd.Series) -> int:
+    """The line in the file of the first row for which `wrong` is true."""
+    return int(wrong.index[wrong][0])

@@ -6,22 +6,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers.data.errors import SourceError
+from helpers.data.labels import CLASS_FOLDERS, SPLIT_WORDS
 from helpers.data.manifest import Entry
 from helpers.data.tree import subfolders
 
-SPLIT_FOLDERS = {
-    "train": "train", "training": "train",
-    "dev": "dev", "development": "dev", "validation": "dev", "valid": "dev", "val": "dev",
-    "eval": "eval", "evaluation": "eval", "test": "eval", "testing": "eval",
-}  # fmt: skip
-CLASS_FOLDERS = {
-    "real": "bonafide", "bonafide": "bonafide", "bona_fide": "bonafide", "genuine": "bonafide", "human": "bonafide",
-    "fake": "spoof", "spoof": "spoof", "synthetic": "spoof", "deepfake": "spoof",
-}  # fmt: skip
+SPLIT_FOLDERS = SPLIT_WORDS
 FACE_FOLDERS = {**CLASS_FOLDERS, "training_real": "bonafide", "training_fake": "spoof"}
 MAX_DEPTH = 5
 # Folders with thousands of files and nothing to find below them.
-LEAVES = {"flac", "wav", "ogg", "wavs"} | set(FACE_FOLDERS)
+LEAVES = set(
+    "flac wav ogg wavs real fake bonafide bona_fide genuine spoof training_real training_fake".split()
+)
 
 
 def two_classes(folders: dict[str, Path], names: dict[str, str] = CLASS_FOLDERS) -> bool:

@@ -29,7 +29,7 @@ ALIASES = {
     "score_real real_prob prob_real p_real genuine genuine_score human human_score",
     "score_spoof": "spoof spoof_score score_spoof spoof_prob prob_spoof p_spoof fake fake_score score_fake fake_prob "
     "prob_fake p_fake fake_probability deepfake",
-    "split": "split subset partition phase fold",
+    "split": "split subset partition",
     "speaker": "speaker speaker_id spk spk_id speaker_name",
     "group": "group",
 }
@@ -99,10 +99,14 @@ def read_table(path: Path) -> pd.DataFrame:
     """Every cell as text; the index is the line in the file, to be named in messages. The first line has headings."""
     rows = read_rows(path)
     table = _as_table(rows, rows.pop(min(rows)), path.name)
+    return _with_headings(table, path.name)
+
+
+def _with_headings(table: pd.DataFrame, name: str) -> pd.DataFrame:
     table = table.loc[:, [not NO_HEADING.fullmatch(heading) for heading in table.columns]]
     if table.columns.has_duplicates:
         twice = table.columns[table.columns.duplicated()][0]
-        raise DataError(f"{path.name} has two columns called {twice!r}")
+        raise DataError(f"{name} has two columns called {twice!r}")
     return table
 
 
@@ -117,17 +121,16 @@ def read_named(path: Path, own: dict[str, str] | None = None) -> pd.DataFrame:
     if not _is_heading(first):
         table = _as_table(rows, list(map(str, range(len(first)))), path.name)
         return _named_by_content(table, path.name, {*LABEL_WORDS, *map(plain, own or {})})
-    headings = rows.pop(min(rows))
-    table = _as_table(rows, headings, path.name)
+    table = _with_headings(_as_table(rows, rows.pop(min(rows)), path.name), path.name)
+    headings = list(table.columns)
     words = [re.sub(r"[\s\-.]+", "_", word.strip().lower()) for word in headings]
     names = [NAME_OF.get(word) for word in words]
     columns: list[str] = []
     for place, (given, word, name) in enumerate(zip(headings, words, names, strict=True)):
         # Of two columns that mean the same, the one of that very name counts, else the first.
         counts = name is not None and name not in columns and (word == name or name not in words)
-        columns.append(name if counts else f"{given}_{place}" if name or given in columns else given)
-    table = table.set_axis(columns, axis=1)
-    return table.loc[:, [not NO_HEADING.fullmatch(heading) for heading in table.columns]]
+        columns.append(name if counts else f"{given}_{place}" if name else given)
+    return table.set_axis(columns, axis=1)
 
 
 def _is_heading(cells: list[str]) -> bool:
