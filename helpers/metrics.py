@@ -10,39 +10,34 @@ the ASVspoof 5 evaluation plan (minDCF, actDCF, Cllr), Bruemmer and du Preez 200
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers.tandem import LA2019_DEV, LA2019_EVAL, P_SPOOF, AsvErrors, tdcf_weights
+
 if TYPE_CHECKING:
     import pandas as pd
 
-# ASVspoof 5: prior of a spoof, cost of rejecting a bona fide and of accepting a spoof.
-P_SPOOF, COST_MISS, COST_FALSE_ALARM = 0.05, 1.0, 10.0
+# ASVspoof 5: cost of rejecting a bona fide and of accepting a spoof.
+COST_MISS, COST_FALSE_ALARM = 1.0, 10.0
 MISS_WEIGHT = COST_MISS * (1 - P_SPOOF)  # 0.95
 FALSE_ALARM_WEIGHT = COST_FALSE_ALARM * P_SPOOF  # 0.5
 # The threshold at which a log-likelihood ratio gives the least expected cost, -ln 1.9.
 BAYES_THRESHOLD = -float(np.log(MISS_WEIGHT / FALSE_ALARM_WEIGHT))
-P_TARGET, P_NONTARGET = 0.9405, 0.0095
+
+
+__all__ = [
+    "LA2019_DEV",
+    "LA2019_EVAL",
+    "AsvErrors",
+    "tdcf_weights",
+]  # named here for those who compute a t-DCF
 
 
 class PolarityError(ValueError):
     """Scores that rank spoofs above bona fide speech: refused, never flipped."""
-
-
-@dataclass(frozen=True)
-class AsvErrors:
-    """Error rates of the speaker verification system that stands behind the detector in a t-DCF."""
-
-    pfa: float  # other speakers accepted
-    pmiss: float  # the right speaker rejected
-    pmiss_spoof: float  # spoofs rejected
-
-
-LA2019_EVAL = AsvErrors(0.024604674888, 0.024581005587, 0.239347547040)
-LA2019_DEV = AsvErrors(0.0244452, 0.0242588, 0.2397291)
 
 
 def checked(scores, name: str = "scores") -> np.ndarray:
@@ -158,28 +153,6 @@ class ErrorCurve:
             blocks.append((good, bad))
         counts = np.array(blocks, dtype=np.float64)
         return counts[:, 0], counts[:, 1]
-
-
-def tdcf_weights(asv: AsvErrors, version: int) -> tuple[float, float, float]:
-    """(constant, weight of a miss, weight of a false alarm) of the tandem detection cost.
-
-    Version 1 is ASVspoof 2019's, version 2 that of ASVspoof 2021 and 5. ValueError where the ASV system is so
-    poor that a detector could not help it (a weight below zero).
-    """
-    if version == 1:
-        constant = 0.0
-        miss = P_TARGET * (1 - asv.pmiss) - P_NONTARGET * 10 * asv.pfa
-    elif version == 2:
-        constant = P_TARGET * asv.pmiss + P_NONTARGET * 10 * asv.pfa
-        miss = P_TARGET - constant
-    else:
-        raise ValueError(f"t-DCF has versions 1 and 2, not {version!r}")
-    false_alarm = 10 * P_SPOOF * (1 - asv.pmiss_spoof)
-    if miss < 0 or false_alarm < 0:
-        raise ValueError(
-            f"t-DCF weights {miss:.4f} and {false_alarm:.4f} must not be negative: check the ASV error rates"
-        )
-    return constant, miss, false_alarm
 
 
 def eer(bonafide, spoof) -> tuple[float, float]:

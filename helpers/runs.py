@@ -56,7 +56,7 @@ def run_name(notebook: str, parameters: Mapping[str, Any]) -> str:
 def code_digest(notebook: str, project: Path = PROJECT) -> str:
     """Hash of the notebook's code cells and of the rooms of helpers that can change a result."""
     helpers = project / "helpers"
-    files = [helpers / f"{name}.py" for name in ("environment", "files", "metrics", "runs")]
+    files = [helpers / f"{name}.py" for name in ("environment", "files", "metrics", "runs", "tandem")]
     for room in CODE:
         files += sorted((helpers / room).rglob("*.py"))
     total = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.name != "cli.py"))

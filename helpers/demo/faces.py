@@ -75,14 +75,14 @@ class FaceDetector:
 
 
 def require_face(path: str | Path, name: str) -> None:
-    """BadAudio where OpenCV finds no face; without OpenCV every picture passes."""
-    try:
-        import cv2
-    except ImportError:
-        return
-    finder = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    """BadAudio where OpenCV's frontal face finder finds none."""
+    import cv2
+
+    finder = cv2.CascadeClassifier(
+        str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_alt2.xml")
+    )
     grey = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
-    if grey is not None and len(finder.detectMultiScale(grey, 1.1, 4)) == 0:
+    if grey is not None and len(finder.detectMultiScale(grey, 1.05, 2)) == 0:
         raise BadAudio(
             f"{name} shows no face that could be found: choose a picture of one face from the front"
         )

@@ -168,8 +168,8 @@ def main(argv: list[str] | None = None) -> int:
             for path in files:
                 for detector in detectors:
                     try:
-                        result: Verdict | Refusal = detector.detect(path)
-                        seconds += result.duration_s
+                        result: Verdict | Refusal = (verdict := detector.detect(path))
+                        seconds += verdict.duration_s
                     except BadAudio as error:
                         result = Refusal(safe_name(path), str(error), path)
                     if path not in options.files and Path(path).name == "stdin":

@@ -12,7 +12,7 @@ from typing import Any
 _HOME = {
     "axes": ("Axes", "axis_labels"),
     "cache": ("Cache", "build_cache", "cache_folder", "open_cache"),
-    "computation": ("compute", "feature_shape", "fit_length"),
+    "computation": ("compute", "feature_shape", "fit_length", "level"),
     "deep_voice": ("one_second_means",),
     "filters": ("chroma_filters", "dct_matrix", "filter_bank", "linear_filters", "mel_filters"),
     "settings": ("FEATURES", "FeatureSetting", "get_setting"),

@@ -10,7 +10,6 @@ table.csv      the clips that were kept, in the order of their rows; written las
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import os
 import time
@@ -30,15 +29,14 @@ from helpers.data.staging import check_room, disk_errors, only_one
 from helpers.environment import cpu_threads, where_am_i
 from helpers.features.computation import compute, feature_shape, fit_length
 from helpers.features.settings import FeatureSetting
-from helpers.runs import digest, read_json, write_json, write_whole
+from helpers.features.tables import WORDS, read_table, table_digest, write_table
+from helpers.runs import digest, read_json, write_json
 
 CODE = 3  # raise it when a change of code changes the values of a feature: older caches are then left aside
-WORDS = ("utterance", "path", "label", "attack", "speaker", "split", "dataset")
 REJECTED_COLUMNS = ["utterance", "path", "label", "split", "reason"]
 MAX_REJECTED = 0.01  # share of clips that may be unusable
 DONE, REJECTED = 1, 2
 ROWS_AT_ONCE = 32  # of one task: what a killed process has to compute again
-SIZES_READ = 4096  # files, evenly spread: on a mounted drive each costs a question over the network
 SECONDS_BETWEEN_LINES = 5.0
 LARGEST = float(np.finfo(np.float16).max)  # 65,504
 
@@ -81,26 +79,6 @@ class Cache:
         return {name: value for name, value in self.__dict__.items() if name != "features"}
 
 
-def table_digest(table: pd.DataFrame) -> str:
-    """Hash of what the rows are: names, labels, splits, file names and the sizes of up to 4,096 of the files.
-
-    The folder in which the files lie does not count: the same data elsewhere are the same. A file that was replaced
-    by one of equal name and equal size is not noticed.
-    """
-    paths = table["path"].astype(str).tolist()
-    above = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
-    total = hashlib.sha256()
-    for column in WORDS:
-        values = table[column].astype(str).tolist() if column in table else []
-        if column == "path":
-            values = [path.removeprefix(above) for path in paths]
-        total.update("\n".join([column, *values]).encode("utf-8", "surrogateescape"))
-    for row in np.unique(np.linspace(0, max(len(paths) - 1, 0), SIZES_READ).astype(int)):
-        size = os.path.getsize(paths[row]) if paths and os.path.exists(paths[row]) else -1
-        total.update(f"{size},".encode())
-    return total.hexdigest()[:32]
-
-
 def cache_folder(cache_dir: Path, table: pd.DataFrame, setting: FeatureSetting, seen: str = "") -> Path:
     """Where build_cache keeps this feature of this table: `<data sets>-<feature>-<hash12>`.
 
@@ -119,8 +97,8 @@ def open_cache(folder: str | Path) -> Cache:
         raise FileNotFoundError(f"{folder} holds {holds}: run 03_cache, it continues what is there")
     setting = FeatureSetting.from_dict(read_json(folder / "setting.json")["setting"])
     try:
-        table = _read_table(folder / "table.csv", dict.fromkeys(WORDS, str))
-        rejected = _read_table(folder / "rejected.csv", str)
+        table = read_table(folder / "table.csv", dict.fromkeys(WORDS, str))
+        rejected = read_table(folder / "rejected.csv", str)
         kept = np.flatnonzero(np.load(folder / "done.npy") == DONE)
         cache = Cache(folder, setting, table, rejected, kept)
         if not len(table) == len(kept) == len(cache.features) - len(rejected):
@@ -284,12 +262,12 @@ def _fill(
             if len(reasons) > max_rejected * len(table):
                 break  # the rest cannot mend it
     rejected = table.iloc[sorted(reasons)].assign(reason=[reasons[row] for row in sorted(reasons)])
-    _write_table(folder / "rejected.csv", rejected.reindex(columns=REJECTED_COLUMNS))
+    write_table(folder / "rejected.csv", rejected.reindex(columns=REJECTED_COLUMNS))
     _check_rejected(rejected, len(table), max_rejected, folder)
     if len(rejected) == len(table):
         raise ValueError(f"none of the {len(table)} clips can be used, first: {rejected['reason'].iloc[0]}")
     write_json(folder / "setting.json", {**plan, "max_rejected": max_rejected})
-    _write_table(folder / "table.csv", table.drop(index=rejected.index))
+    write_table(folder / "table.csv", table.drop(index=rejected.index))
     seconds = max(time.monotonic() - started, 1e-9)
     said = f"{len(table) - len(rejected):,} clips in {seconds:.1f} s   {len(todo) / seconds:,.0f} clips/s"
     said += f"   {len(rejected)} rejected" if len(rejected) else ""
@@ -311,15 +289,3 @@ def _parallel(workers: int | None) -> joblib.Parallel:
     if not workers and isinstance(backend, joblib.parallel.ThreadingBackend):
         workers = cpu_threads()
     return joblib.Parallel(workers, prefer="threads", return_as="generator_unordered", pre_dispatch="all")
-
-
-def _read_table(path: Path, words: Any) -> pd.DataFrame:
-    """One of the cache's tables, `words` being texts. A path may hold bytes that are no UTF-8."""
-    return pd.read_csv(
-        path, dtype=words, keep_default_na=False, na_values={}, encoding_errors="surrogateescape"
-    )
-
-
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    text = table.to_csv(index=False)
-    write_whole(path, lambda file: file.write(text.encode("utf-8", "surrogateescape")))

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
     if settings.averaging:
         decay = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.averaging)
         average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
-    parts = {"model": model, "optimizer": optimizer, "scaler": scaler, "average": average}
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scaler": scaler, "average": average}
     past = load_checkpoint(run, parts)
 
     started, first = time.monotonic(), past["epoch"]
@@ -123,10 +124,10 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
         if eer < past["best_eer"]:
             past["best_eer"], past["best_epoch"] = eer, epoch + 1
             best = {name: tensor.detach().cpu().contiguous() for name, tensor in judged.state_dict().items()}
-            _by_rename(run.path("best.safetensors"), lambda path, best=best: save_file(best, path))
+            _by_rename(run.path("best.safetensors"), partial(save_file, best))
         run.write_history(past["history"])
         states = {name: part.state_dict() if part is not None else None for name, part in parts.items()}
-        _by_rename(run.path("last.pt"), lambda path, states=states: torch.save({**past, **states}, path))
+        _by_rename(run.path("last.pt"), partial(torch.save, {**past, **states}))
         report(past, settings.epochs)
 
     model.load_state_dict(load_file(run.path("best.safetensors")))
