@@ -467,15 +467,15 @@ def test_the_speakers_of_a_protocol_can_be_kept_apart(tmp_path, manifest):
 def test_data_without_one_class_are_refused_unless_allowed(tmp_path, manifest, where, capsys):
     """As when all recordings of one class are in a format that is not read; what was allowed once stays allowed."""
     for path in (real_and_fake(tmp_path / "in") / where).glob("*.wav"):
-        path.rename(path.with_suffix(".M4A"))
+        path.rename(path.with_suffix(".DOC"))
     with pytest.raises(CountMismatch, match="each split needs both classes, but train has "):
         open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
-    assert "10 files not read (m4a): convert to WAV, e.g. ffmpeg -i x.m4a x.wav" in capsys.readouterr().out
+    assert "10 left out, not of a kind that is read: 10 .doc" in capsys.readouterr().out
     assert (
         len(open_dataset("my_folder", str(tmp_path / "in"), allow_mismatch=True, manifest=manifest())) == 10
     )
     opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
-    assert any("10 files not read" in note for note in opened.notes)
+    assert any("10 .doc" in note for note in opened.notes)
 
 
 def test_a_split_without_one_class_is_refused(tmp_path, manifest):
@@ -495,9 +495,9 @@ def test_a_split_without_one_class_is_refused(tmp_path, manifest):
 
 
 def test_folders_with_audio_that_is_not_read_alone_are_named(tmp_path, manifest):
-    for name in ("real/a.m4a", "fake/b.aac"):
+    for name in ("real/a.doc", "fake/b.PDF", "fake/._c.wav"):
         touch(tmp_path / "in" / name)
-    with pytest.raises(DataError, match=r"no audio in them .*2 files not read \(aac, m4a\): convert to WAV"):
+    with pytest.raises(DataError, match=r"nothing in them to read; 2 left out.*: 1 \.doc, 1 \.pdf"):
         open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
 
 
@@ -720,7 +720,68 @@ def test_own_data_without_a_path_asks_for_one(manifest):
         open_dataset("my_folder", manifest=manifest())
 
 
-# ---------------------------------------------------------------- first look
+def test_every_ending_that_is_read_counts_and_the_rest_is_said(tmp_path, manifest):
+    for number, ending in enumerate(["m4a", "WEBM", "ogx", "Mp4", "flac"] * 2):
+        for kind in ("real", "fake"):
+            touch(tmp_path / "in" / kind / f"{number}.{ending}")
+    touch(tmp_path / "in" / "real" / "list.docx")
+    touch(tmp_path / "in" / "fake" / "deep" / "cover.JPG")
+    for hidden in ("real/._1.flac", "fake/__MACOSX/2.flac", "fake/.git/3.flac"):
+        touch(tmp_path / "in" / hidden)
+    opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
+    assert len(opened) == 20
+    assert "2 left out, not of a kind that is read: 1 .docx, 1 .jpg" in opened.notes
+
+
+@pytest.mark.parametrize(
+    "names", [("Bona-Fide", "AI generated"), ("Echt", "gefälscht"), ("human", "deepfake")]
+)
+def test_folders_may_be_called_otherwise(tmp_path, manifest, names):
+    for kind in names:
+        for number in range(6):
+            write_clip(tmp_path / "in" / kind / f"{number}.wav")
+    options = {"labels": {"echt": "bonafide", "Gefälscht": "spoof"}}
+    table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest(), options=options).table
+    assert table["label"].value_counts().to_dict() == {"bonafide": 6, "spoof": 6}
+
+
+def test_folders_that_differ_in_case_alone_are_put_together(tmp_path, manifest):
+    for kind in ("real", "Real", "FAKE", "fake"):
+        for number in range(6):
+            write_clip(tmp_path / "in" / kind / f"{number}.wav")
+    table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert table["label"].value_counts().to_dict() == {"bonafide": 12, "spoof": 12}
+    assert table["path"].is_unique
+
+
+@pytest.mark.parametrize("shape", ["{split}/{kind}", "{kind}/{split}", "{kind}/{split}/deep"])
+def test_a_split_above_or_below_the_classes_is_the_users_own(tmp_path, manifest, shape):
+    for split in ("Train", "valid", "TEST"):
+        for kind in ("real", "fake"):
+            for number in range(3):
+                write_clip(tmp_path / "in" / shape.format(split=split, kind=kind) / f"{number}.wav")
+    table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    words = {"Train": "train", "valid": "dev", "TEST": "eval"}
+    for path, split in zip(table["path"], table["split"], strict=True):
+        assert next(words[part] for part in path.split("/") if part in words) == split
+    assert "split_scheme" not in table
+
+
+def test_what_lies_outside_of_the_users_split_is_said(tmp_path, manifest):
+    inside = real_and_fake(tmp_path / "in")
+    write_clip(inside / "Real" / "train" / "a.wav")
+    opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
+    assert any("train inside the classes" in note and "20 clips lie outside" in note for note in opened.notes)
+    for split in ("training", "validation", "testing"):
+        real_and_fake(tmp_path / "both" / split)
+    real_and_fake(tmp_path / "both")
+    opened = open_dataset("my_folder", str(tmp_path / "both"), manifest=manifest())
+    assert len(opened) == 60 and any("20 beside the split folders" in note for note in opened.notes)
+
+
+# ---------------------------------------------------------------- several data sets at once
 
 
 def test_two_data_sets_with_the_same_names_are_one_table(tmp_path, manifest):

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from helpers.data.audio import AUDIO_ENDINGS as AUDIO
 from helpers.data.errors import DataError
-from helpers.data.folders import UNREAD, only_readable, two_class_rows
+from helpers.data.folders import as_table, class_rows
 from helpers.data.labels import (
     fill_attack_and_speaker,
     first_line,
     read_labels_in_words,
     read_splits_in_words,
 )
-from helpers.data.layouts import CLASS_FOLDERS, require_root
+from helpers.data.layouts import require_root
 from helpers.data.manifest import Entry
 from helpers.data.protocols import COLUMNS, refuse_twice
 from helpers.data.tables import read_table
@@ -45,8 +45,9 @@ def _name_speakers(table: pd.DataFrame) -> pd.DataFrame:
 def read_deep_voice(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     """One row a recording (they last minutes; open_dataset cuts them), with source and target speaker."""
     root = require_root(folder, entry)
-    rows, notes = only_readable(two_class_rows(root, CLASS_FOLDERS, AUDIO | UNREAD), root)
-    table = pd.DataFrame(rows).drop(columns="group")
+    left_out = Counter[str]()
+    table, notes = as_table(class_rows(root, left_out=left_out), root, left_out)
+    table = table.drop(columns="group")
     table["recording"] = table["utterance"].str.rpartition("/")[2].str.lower()
     table["utterance"] = table["recording"]
     if table["utterance"].duplicated().any():

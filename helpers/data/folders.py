@@ -4,130 +4,135 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 
-from helpers.data.audio import AUDIO_ENDINGS as AUDIO
+from helpers.data.audio import AUDIO_ENDINGS
 from helpers.data.errors import DataError
 from helpers.data.layouts import (
     CLASS_FOLDERS,
     FACE_FOLDERS,
     SPLIT_FOLDERS,
+    class_folders,
     find_parts,
     require_root,
 )
 from helpers.data.manifest import Entry
-from helpers.data.tree import is_hidden, subfolders, walk
+from helpers.data.tree import find_files, left_out_in_words, list_folders
 
-UNREAD = {
-    ".m4a",
-    ".aac",
-    ".mp4",
-    ".wma",
-    ".amr",
-    ".webm",
-    ".caf",
-}  # audio all the same: not passed over in silence
 IMAGES = {".jpg", ".jpeg", ".png"}
 FACE_NAME = re.compile(r"(easy|mid|hard)_(\d+)_([01]{4})", re.IGNORECASE)
 FACE_PARTS = ("left_eye", "right_eye", "nose", "mouth")  # what the four digits of a face's name stand for
 
 
-def _files(folder: Path, endings: set[str]) -> list[str]:
-    """All files below `folder` with these endings, relative to it, sorted; hidden ones left out."""
-    found = []
-    for place, names in walk(folder):
-        relative = os.path.relpath(place, folder)
-        found += [
-            os.path.normpath(os.path.join(relative, name))
-            for name in names
-            if not is_hidden(name) and os.path.splitext(name)[1].lower() in endings
-        ]
-    return sorted(path.replace(os.sep, "/") for path in found)
-
-
-def two_class_rows(
-    root: Path, names: dict[str, str], endings: set[str], prefix: str = ""
+def class_rows(
+    root: Path,
+    names: dict[str, str] = CLASS_FOLDERS,
+    endings: Collection[str] = AUDIO_ENDINGS,
+    prefix: str = "",
+    left_out: Counter[str] | None = None,
 ) -> list[dict[str, str]]:
-    """utterance, path, label, group (the folder inside the class's own) of every file in the class folders."""
+    """utterance, path, label, group (the folder inside the class's own) of every file in the class folders; Real/
+    beside real/ are both read. What is no such file is added to `left_out`."""
     rows = []
-    for name, folder in sorted(subfolders(root).items()):
-        if name not in names:
+    for folder in list_folders(root):
+        if folder.name.lower() not in names:
             continue
-        for relative in _files(folder, endings):
+        found, more = find_files(folder, endings)
+        if left_out is not None:
+            left_out.update(more)
+        for path in found:
             # A name that is not UTF-8 can be opened but not written into a table: b\xf6se -> b\\udcf6se.
+            relative = os.path.relpath(path, folder).replace(os.sep, "/")
             shown = relative.encode("utf-8", "backslashreplace").decode()
             rows.append(
                 {
                     "utterance": prefix + folder.name + "/" + os.path.splitext(shown)[0],
-                    "path": str(folder / relative),
-                    "label": names[name],
+                    "path": path,
+                    "label": names[folder.name.lower()],
                     "group": shown.rpartition("/")[0] or folder.name,
                 }
             )
     return rows
 
 
-def only_readable(rows: list[dict[str, str]], root: Path) -> tuple[list[dict[str, str]], list[str]]:
-    """The rows whose audio we read, and a note on the others; DataError where none is left."""
-    endings = [os.path.splitext(row["path"])[1].lower() for row in rows]
-    kept = [row for row, ending in zip(rows, endings) if ending not in UNREAD]
-    kinds = sorted({ending[1:] for ending in endings if ending in UNREAD})
-    n_left = len(rows) - len(kept)
-    files = "1 file" if n_left == 1 else f"{n_left:,} files"
-    note = f"{files} not read ({', '.join(kinds)}): convert to WAV, e.g. ffmpeg -i x.m4a x.wav"
-    if not kept:
-        more = f"; {note}" if kinds else ""
+def as_table(
+    rows: list[dict[str, str]], root: Path, left_out: Counter[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The rows under distinct names, and a note on what was left out; DataError where there is no row."""
+    words = left_out_in_words(left_out)
+    if not rows:
         raise DataError(
-            f"{root} has folders for both classes but no audio in them ({', '.join(sorted(AUDIO))}){more}"
+            f"{root} has folders for both classes but nothing in them to read{words and '; ' + words}"
         )
-    return kept, [note] if kinds else []
-
-
-def _has_classes(folder: Path) -> bool:
-    return any(name in CLASS_FOLDERS for name in subfolders(folder))
-
-
-def _one_part(root: Path, part: str) -> tuple[pd.DataFrame, bool, list[str]]:
-    """Rows of one real/fake tree, whether it came with its own splits, and notes."""
-    prefix = f"{part}/" if part else ""
-    rows = []
-    with_splits = [
-        (name, path)
-        for name, path in sorted(subfolders(root).items())
-        if name in SPLIT_FOLDERS and _has_classes(path)
-    ]
-    for name, path in with_splits:
-        for row in two_class_rows(path, CLASS_FOLDERS, AUDIO | UNREAD, f"{prefix}{path.name}/"):
-            rows.append({**row, "split": SPLIT_FOLDERS[name]})
-    if not with_splits:
-        rows = two_class_rows(root, CLASS_FOLDERS, AUDIO | UNREAD, prefix)
-    rows, notes = only_readable(rows, root)
     table = pd.DataFrame(rows)
-    if part:
-        table["part"] = part
     # The name of two files that differ only in their ending would be one: keep the ending there.
     twice = table["utterance"].duplicated(keep=False)
     endings = table["path"].str.rpartition(".")[2]
     table["utterance"] = table["utterance"].where(~twice, table["utterance"] + "." + endings)
-    return table, bool(with_splits), notes
+    return table, [words] if words else []
+
+
+def _one_part(root: Path, part: str, names: dict[str, str]) -> tuple[pd.DataFrame, bool, list[str]]:
+    """Rows of one real/fake tree, whether it came with its own splits, and notes.
+
+    The splits may hold the classes, train/real, or the classes the splits, real/train.
+    """
+    prefix = f"{part}/" if part else ""
+    rows, left_out = [], Counter[str]()
+    splits = [
+        path
+        for path in list_folders(root)
+        if path.name.lower() in SPLIT_FOLDERS and _has_classes(path, names)
+    ]
+    for path in splits:
+        for row in class_rows(path, names, prefix=f"{prefix}{path.name}/", left_out=left_out):
+            rows.append({**row, "split": SPLIT_FOLDERS[path.name.lower()]})
+    if splits:
+        aside = class_rows(root, names)
+        if aside:
+            left_out["beside the split folders"] += len(aside)
+    else:
+        rows = class_rows(root, names, prefix=prefix, left_out=left_out)
+    table, notes = as_table(rows, root, left_out)
+    if not splits:
+        first = table["group"].str.partition("/")[0].str.lower()
+        inner = first.map(SPLIT_FOLDERS)
+        if inner.notna().all():
+            table["split"] = inner
+            rest = table["group"].str.partition("/")[2]
+            table["group"] = rest.where(rest != "", table["group"])
+        elif inner.notna().any():
+            notes.append(
+                f"folders called {', '.join(sorted(set(first[inner.notna()])))} inside the classes are taken for groups, "
+                f"not splits: {int(inner.isna().sum()):,} clips lie outside of such"
+            )
+    if part:
+        table["part"] = part
+    return table, "split" in table, notes
+
+
+def _has_classes(folder: Path, names: dict[str, str]) -> bool:
+    return any(path.name.lower() in names for path in list_folders(folder))
 
 
 def read_real_fake(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     """real/ and fake/, directly or inside training/ validation/ testing/; `parts` makes the union of several such
-    trees, each keeping its own split (`part` remembers which)."""
+    trees, each keeping its own split (`part` remembers which); `labels` adds words of other languages."""
     parts = [str(part) for part in entry.options.get("parts", [])]
     if not parts:
         root = require_root(folder, entry)
-        table, _, notes = _one_part(root, str(entry.options.get("part", "")))
+        table, _, notes = _one_part(root, str(entry.options.get("part", "")), class_folders(entry))
     else:
         tables, notes = [], []
         for part in parts:
             roots = find_parts(folder, entry.with_options(part=part))
             if not roots:
                 raise DataError(f"{entry.name}: the part {part} was not found below {folder}")
-            one, with_splits, more = _one_part(roots[0], part)
+            one, with_splits, more = _one_part(roots[0], part, class_folders(entry))
             if not with_splits:
                 raise DataError(
                     f"{entry.name}: the part {part} has no training, validation and testing folders"
@@ -147,9 +152,8 @@ def read_faces(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     easy_1_1110.jpg has both eyes and the nose of others.
     """
     root = require_root(folder, entry)
-    table = pd.DataFrame(two_class_rows(root, FACE_FOLDERS, IMAGES))
-    if table.empty:
-        raise DataError(f"{root} has folders for both classes but no pictures in them")
+    left_out = Counter[str]()
+    table, notes = as_table(class_rows(root, FACE_FOLDERS, IMAGES, left_out=left_out), root, left_out)
     names = table["path"].map(lambda path: FACE_NAME.search(os.path.basename(path)))
     spoof = table["label"] == "spoof"
     table["group"] = [
@@ -161,4 +165,4 @@ def read_faces(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     ]
     table["attack"] = table["group"]
     table["speaker"] = "unknown"
-    return table, []
+    return table, notes

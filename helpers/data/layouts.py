@@ -23,6 +23,14 @@ def two_classes(folders: dict[str, Path], names: dict[str, str] = CLASS_FOLDERS)
     return {names[name] for name in folders if name in names} == {"bonafide", "spoof"}
 
 
+def class_folders(entry: Entry) -> dict[str, str]:
+    """Lower-case names of folders -> class, with the words that the options add: `labels: {echt: bonafide}`."""
+    return {
+        **CLASS_FOLDERS,
+        **{word.lower(): label for word, label in entry.options.get("labels", {}).items()},
+    }
+
+
 def protocols_ending(entry: Entry) -> str:
     """How the name of the folder with ASVspoof's protocols ends, in lower case."""
     access = str(entry.options.get("access", "")).lower()
@@ -35,9 +43,11 @@ def _asvspoof(entry: Entry) -> Callable[[Path, dict[str, Path]], bool]:
 
 
 def _real_fake(entry: Entry) -> Callable[[Path, dict[str, Path]], bool]:
+    names = class_folders(entry)
+
     def found(folder: Path, inside: dict[str, Path]) -> bool:
         splits = [path for name, path in inside.items() if name in SPLIT_FOLDERS]
-        return two_classes(inside) or any(two_classes(subfolders(path)) for path in splits)
+        return two_classes(inside, names) or any(two_classes(subfolders(path), names) for path in splits)
 
     return found
 

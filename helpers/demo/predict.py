@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from helpers.data import tree
 from helpers.data.audio import AUDIO_ENDINGS, safe_name
 from helpers.data.errors import BadAudio
-from helpers.data.tree import is_hidden, walk
 from helpers.demo.detector import load_detector
 from helpers.demo.verdict import BONAFIDE, MIXED, SPOOF, Refusal, Verdict
 
@@ -32,20 +32,16 @@ COLUMNS = "detector path answer headline evidence share score fake_share duratio
 
 
 def find_files(wanted: Iterable[str]) -> tuple[list[str], Counter[str]]:
-    """Names and folders -> (files, what was left out by ending). Links are followed, hidden files passed over."""
+    """Names and folders -> (files, what was left out by ending)."""
     found: dict[str, None] = {}
     left_out: Counter[str] = Counter()
     for name in wanted:
         if not os.path.isdir(name):
             found[name] = None
             continue
-        for place, files in walk(Path(name)):
-            for file in sorted(file for file in files if not is_hidden(file)):
-                ending = Path(file).suffix.lower()
-                if ending in AUDIO_ENDINGS:
-                    found[os.path.join(place, file)] = None
-                else:
-                    left_out[ending or "no ending"] += 1
+        inside, more = tree.find_files(Path(name), AUDIO_ENDINGS)
+        found.update(dict.fromkeys(inside))
+        left_out += more
     return list(found), left_out
 
 
@@ -193,8 +189,7 @@ def main(argv: list[str] | None = None) -> int:
     if not files:
         print(f"no audio files in {', '.join(options.files)}", file=sys.stderr)
     if left_out:
-        kinds = ", ".join(f"{n} {ending}" for ending, n in sorted(left_out.items()))
-        print(f"{left_out.total()} left out, whose ending is none of audio: {kinds}", file=sys.stderr)
+        print(tree.left_out_in_words(left_out), file=sys.stderr)
     answers["left out"] = left_out.total()
     counts = ", ".join(f"{n} {answer}" for answer, n in sorted(answers.items()) if n)
     elapsed = time.monotonic() - started
