@@ -368,7 +368,7 @@ def test_parts_of_a_split_download_are_taken_together(tmp_path, split):
         (errno.ENOSPC, "the disk filled up"),
     ],
 )
-@pytest.mark.parametrize("function", ["_members", "_unpack", "copy_sequentially"])
+@pytest.mark.parametrize("function", ["list_members", "unpack", "copy_sequentially"])
 def test_errors_of_drives_become_one_sentence(tmp_path, archive, monkeypatch, number, sentence, function):
     def fail(*_):
         raise OSError(number, os.strerror(number))

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers.data.archives import files_of
 from helpers.data.errors import SourceError
 from helpers.data.layouts import find_root, marker_in_words
 from helpers.data.manifest import Entry
-from helpers.data.staging import files_of, staged_mark
+from helpers.data.staging import staged_mark
 
 if TYPE_CHECKING:
     from helpers.environment import Place

@@ -11,25 +11,22 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
-import stat
 import time
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from helpers.data.archives import BLOCK, files_of, join_parts, list_members, unpack, wanted_members
 from helpers.data.errors import ROOM, WORDS_OF_ERRNO, SourceError, StagingError, say
 from helpers.data.manifest import Entry
 
 if TYPE_CHECKING:
     from helpers.data.sources import Source
 
-BLOCK = 16 * 2**20  # bytes
 MARK = ".staged.json"
 SPARE = 64 * 2**20  # bytes left free on the disk beside what is written
 
@@ -76,9 +73,9 @@ def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
     size = sum(file.stat().st_size for file in files)
     if joined:
         check_room(target.parent, 2 * size, entry.name)
-        members = [(copy, _joined(files, copy, entry))]
+        members = [(copy, join_parts(files, copy, entry))]
     else:
-        members = [(file, _members(file, entry)) for file in files]
+        members = [(file, list_members(file, entry)) for file in files]
     infos = [info for _, some in members for info in some]
     unpacked = sum(info.file_size for info in infos)
     check_room(target.parent, (size if copied else 0) + unpacked, entry.name)
@@ -95,13 +92,13 @@ def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
             f"{archive.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
         )
     for file, some in members:
-        _unpack(file, archive.name, some, part)
+        unpack(file, archive.name, some, part)
     mark = {
         **facts,
         "sha256": sha256,
         "files": len(infos),
         "unpacked_bytes": unpacked,
-        "options": _choice(entry),
+        "options": wanted_members(entry),
     }
     # Written before the rename: folder and mark appear in one step.
     (part / MARK).write_text(json.dumps(mark, indent=1), encoding="utf-8")
@@ -112,56 +109,9 @@ def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
     return mark
 
 
-def _choice(entry: Entry) -> list[str]:
-    return sorted(str(name) for name in entry.options.get("members", []))
-
-
 def _facts(archive: Path) -> dict[str, Any]:
     size = sum(file.stat().st_size for file in files_of(archive))
     return {"archive": archive.name, "bytes": size, "mtime_ns": archive.stat().st_mtime_ns}
-
-
-def files_of(archive: Path) -> list[Path]:
-    """The files of a split download: `x-001.zip`, `x-002.zip` of Drive, each a zip of its own; `x.z01`, `x.z02`,
-    `x.zip` and `x.zip.001`, `x.zip.002`, one zip cut into pieces. [archive] for any other.
-
-    StagingError names the one that is missing; whether more follow the last one no name tells.
-    """
-    name, folder = archive.name, archive.parent
-    if found := re.fullmatch(r"(.+-)\d{3}(\.zip)", name, re.IGNORECASE) or re.fullmatch(
-        r"(.+\.zip\.)\d{3}()", name, re.IGNORECASE
-    ):
-        before, after, digits, last = found[1], found[2], 3, []
-    else:
-        before, after, digits, last = name[:-3] + "z", "", 2, [archive]
-    pattern = re.compile(re.escape(before) + rf"(\d{{{digits}}})" + re.escape(after), re.IGNORECASE)
-    numbers = {int(m[1]): path for path in folder.iterdir() if (m := pattern.fullmatch(path.name))}
-    for number in range(1, max(numbers, default=0)):
-        if number not in numbers:
-            raise StagingError(
-                f"{name} is part of a split download and {before}{number:0{digits}d}{after} is missing beside it: "
-                "download or copy all parts into one folder"
-            )
-    return [numbers[number] for number in sorted(numbers)] + last or [archive]
-
-
-def _joined(files: list[Path], copy: Path, entry: Entry) -> list[zipfile.ZipInfo]:
-    """The pieces of one zip written to `copy`, and its members with places in the whole instead of in a piece."""
-    starts = [0]
-    with open(copy, "wb") as whole:
-        for file in files:
-            with open(file, "rb") as piece:
-                shutil.copyfileobj(piece, whole, BLOCK)
-            starts.append(whole.tell())
-    infos = _members(copy, entry, files[-1].name)
-    if files[-1].suffix.lower() == ".zip":
-        with zipfile.ZipFile(copy) as opened:
-            shift = max(
-                start for start in starts if start <= opened.start_dir
-            )  # what zipfile added to each place
-        for info in infos:
-            info.header_offset += starts[info.volume] - shift
-    return infos
 
 
 def _is_staged(target: Path, archive: Path, entry: Entry) -> bool:
@@ -178,73 +128,10 @@ def staged_mark(target: Path, entry: Entry) -> dict[str, Any]:
         mark = json.loads((target / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    wanted = mark.get("options") == _choice(entry) and mark.get("sha256") == (
+    wanted = mark.get("options") == wanted_members(entry) and mark.get("sha256") == (
         entry.sha256 or mark.get("sha256")
     )
     return mark if wanted else {}
-
-
-def _members(archive: Path, entry: Entry, name: str = "") -> list[zipfile.ZipInfo]:
-    """The files to unpack, all names checked before the first byte is written."""
-    name = name or archive.name
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            infos = opened.infolist()
-    except (zipfile.BadZipFile, EOFError):
-        raise StagingError(f"{name} is cut off or not a zip: download or copy it again") from None
-    for info in infos:
-        info.filename = _file_name(info)
-    infos = [info for info in infos if not info.filename.endswith("/")]  # folders
-    for info in infos:
-        refuse_unsafe(info, name)
-    wanted = tuple(name.lower() for name in _choice(entry))
-    if wanted:
-        infos = [info for info in infos if _is_wanted(info.filename.lower(), wanted)] or infos
-    if not infos:
-        raise StagingError(f"{name} is an empty zip")
-    return infos
-
-
-def _file_name(info: zipfile.ZipInfo) -> str:
-    """With / between folders, though Windows programs write \\; and in UTF-8, though a Mac does not say so."""
-    name = info.filename
-    if not info.flag_bits & 0x800:  # read as cp437, in which text in UTF-8 is gibberish
-        with contextlib.suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    return name.replace("\\", "/")
-
-
-def _is_wanted(name: str, wanted: tuple[str, ...]) -> bool:
-    """Some uploads put one more folder around everything."""
-    return name.startswith(wanted) or name.partition("/")[2].startswith(wanted)
-
-
-def refuse_unsafe(info: zipfile.ZipInfo, archive: str) -> None:
-    """Raise StagingError for a member that would be written outside its folder, or is a link."""
-    name = info.filename.replace("\\", "/")
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-        raise StagingError(
-            f"{archive} holds {info.filename!r}, which leaves its folder: do not use this archive"
-        )
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise StagingError(f"{archive} holds {info.filename!r}, a link: pack the files themselves")
-
-
-def _unpack(archive: Path, name: str, members: list[zipfile.ZipInfo], part: Path) -> None:
-    made = set()
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            for info in members:
-                path = part / info.filename
-                if path.parent not in made:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    made.add(path.parent)
-                with opened.open(info) as packed, open(path, "wb") as plain:
-                    shutil.copyfileobj(packed, plain, 2**20)
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise StagingError(f"{name} is damaged ({error}): download or copy it again") from None
-    except (RuntimeError, NotImplementedError) as error:
-        raise StagingError(f"{name} cannot be unpacked ({error}): pack it again as a plain zip") from None
 
 
 def copy_sequentially(source: Path, target: Path) -> str:
