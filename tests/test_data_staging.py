@@ -21,7 +21,7 @@ import pytest
 import requests
 from data_trees import protocol_csv, touch, zipped
 
-from helpers.data import SourceError, StagingError, pack_results, stage
+from helpers.data import SourceError, StagingError, stage
 from helpers.data import staging as staging_module
 from helpers.data.errors import say
 from helpers.data.manifest import PROJECT, Entry
@@ -287,18 +287,6 @@ def test_what_a_teacher_staged_is_used_where_students_may_not_write(tmp_path, ar
 
 
 # ---------------------------------------------------------------- the way back, and the benchmark
-
-
-def test_results_go_back_as_one_uncompressed_zip(tmp_path):
-    protocol_csv(tmp_path / "runs")
-    touch(tmp_path / "runs" / "half.part")
-    archive = pack_results(tmp_path / "runs", tmp_path / "runs" / "results.zip")
-    with zipfile.ZipFile(archive) as packed:
-        assert {info.compress_type for info in packed.infolist()} == {zipfile.ZIP_STORED}
-        assert "protocol.csv" in packed.namelist() and "half.part" not in packed.namelist()
-        assert "results.zip" not in packed.namelist()
-    with pytest.raises(StagingError, match="no folder"):
-        pack_results(tmp_path / "nothing", tmp_path / "r.zip")
 
 
 def test_benchmark_says_what_it_assumed(capsys):

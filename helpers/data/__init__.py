@@ -19,19 +19,20 @@ if TYPE_CHECKING:
         ManifestError,
         SourceError,
         StagingError,
+        say,
     )
     from helpers.data.manifest import Entry, Manifest, fingerprint, get_entry, read_manifest
     from helpers.data.sources import Source, find_source
-    from helpers.data.staging import pack_results, stage
+    from helpers.data.staging import stage
 
 _HOME_OF = {
     **dict.fromkeys(["audio_duration", "audio_facts", "read_audio"], "audio"),
     **dict.fromkeys(["Dataset", "open_dataset"], "dataset"),
     **dict.fromkeys(["BadAudio", "CountMismatch", "DataError"], "errors"),
-    **dict.fromkeys(["ManifestError", "SourceError", "StagingError"], "errors"),
+    **dict.fromkeys(["ManifestError", "SourceError", "StagingError", "say"], "errors"),
     **dict.fromkeys(["Entry", "Manifest", "fingerprint", "get_entry", "read_manifest"], "manifest"),
     **dict.fromkeys(["Source", "find_source"], "sources"),
-    **dict.fromkeys(["pack_results", "stage"], "staging"),
+    "stage": "staging",
 }
 
 __all__ = [
@@ -51,9 +52,9 @@ __all__ = [
     "fingerprint",
     "get_entry",
     "open_dataset",
-    "pack_results",
     "read_audio",
     "read_manifest",
+    "say",
     "stage",
 ]
 

@@ -18,7 +18,7 @@ from helpers.data.protocols import COLUMNS
 from helpers.data.segments import cut_recordings
 from helpers.data.sources import Source, find_source
 from helpers.data.splits import add_split
-from helpers.data.staging import stage
+from helpers.data.staging import disk_errors, stage
 from helpers.runs import write_text
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def open_dataset(
         found = Source("zip", download(entry, place.folders.downloads, place), found.tried)
     data_folder = place.folders.data.absolute()
     root = stage(found, entry, data_folder)
-    table, notes = read_table(root, entry)
+    with disk_errors(entry.name, "read", "then call again"):
+        table, notes = read_table(root, entry)
     _say(notes)
     accepted = data_folder / f"{entry.name}.accepted.txt"
     counts, missing = check_counts(table, entry, allow_mismatch, accepted, remember)

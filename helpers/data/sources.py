@@ -10,7 +10,7 @@ from helpers.data.archives import files_of
 from helpers.data.errors import SourceError
 from helpers.data.layouts import find_root, marker_in_words
 from helpers.data.manifest import Entry
-from helpers.data.staging import staged_mark
+from helpers.data.staging import disk_errors, staged_mark
 
 if TYPE_CHECKING:
     from helpers.environment import Place
@@ -32,7 +32,8 @@ def find_source(entry: Entry, place: Place, source: str = "", quiet: bool = Fals
     Raises SourceError where nothing was found and the entry is not one that can be downloaded.
     """
     tried: list[str] = []
-    found = _named(entry, source, tried) if source else _search(entry, place, tried)
+    with disk_errors(entry.name, "looked for", "then call again"):
+        found = _named(entry, source, tried) if source else _search(entry, place, tried)
     if found is None and entry.source == "kaggle":
         found = Source("download", None, tried)
     if not quiet:

@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,21 +214,3 @@ def in_units(n_bytes: float) -> str:
             return f"{n_bytes:.0f} {unit}"
         n_bytes /= 1000
     return f"{n_bytes:.1f} GB"
-
-
-def pack_results(folder: str | Path, archive: str | Path) -> Path:
-    """The way back: one uncompressed zip of `folder`, fit to be copied to Drive or downloaded in one go."""
-    folder, archive = Path(folder), Path(archive)
-    if not folder.is_dir():
-        raise StagingError(f"there is no folder {folder} to pack")
-    part = archive.with_name(archive.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        disk_errors(archive.name, "packed"),
-        zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed,
-    ):
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and path not in (part, archive) and not path.name.endswith(".part"):
-                packed.write(path, path.relative_to(folder).as_posix())
-    os.replace(part, archive)
-    return archive

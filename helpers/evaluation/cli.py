@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.data.errors import DataError
+from helpers.data.errors import DataError, say
 from helpers.evaluation.scores import check_scores, eval_rows, read_asv, read_scores
 from helpers.evaluation.summary import asvspoof_names, by_class, summarise_split, thresholds
 from helpers.metrics import LA2019_EVAL, ErrorCurve, eer_official, measures, refuse_wrong_polarity
@@ -51,7 +51,7 @@ def evaluate(argv: Sequence[str] | None = None) -> int:
             asked.scores, asked.labels, asked.asv, asked.rounds, asked.repeats, asked.bonafide, asked.higher
         )
     except (ValueError, DataError, OSError) as error:
-        print(f"refused: {error}", file=sys.stderr)
+        print(f"refused: {say(error)}", file=sys.stderr)
         return 2
     print(json.dumps(found, indent=1, allow_nan=False) if asked.json else as_text(found))
     return 0
@@ -197,6 +197,6 @@ def report(argv: Sequence[str] | None = None) -> int:
         runs = load_runs(folder, asked.dataset)
         print(write_report(runs, Path(asked.out) if asked.out else folder / "report.html"))
     except (ValueError, OSError) as error:
-        print(f"refused: {error}", file=sys.stderr)
+        print(f"refused: {say(error)}", file=sys.stderr)
         return 2
     return 0
