@@ -124,9 +124,12 @@ def test_an_import_that_requirements_do_not_name_is_found(tmp_path):
 
 def test_large_files_are_the_corpus_the_shipped_detector_and_the_encoder_alone():
     large = [str(path.relative_to(PROJECT)) for path in tracked() if path.stat().st_size > 1_000_000]
-    assert all(name.startswith(("helpers/data/starter.zip", "helpers/demo/shipped/", "helpers/models/whisper_tiny_en/")) for name in large), (
-        large
-    )
+    assert all(
+        name.startswith(
+            ("helpers/data/starter.zip", "helpers/demo/shipped/", "helpers/models/whisper_tiny_en/")
+        )
+        for name in large
+    ), large
 
 
 def test_no_notebook_is_committed_with_outputs():

@@ -60,6 +60,7 @@ CASES = {
     ),
     "check_blind_accuracy": ((), 0.8967, [(0.1032, "bona fide"), (89.67, "share"), (0.5, "spoofs"), ("?", "share")]),
     "check_alarm": ((), 0.009 / 0.0585, [(0.9, "how often"), (0.9 / 0.95, "one call"), (0.01, "before"), (15.4, "percentage"), (0.846, "share")]),
+    "check_evidence": ((), 2 / 3, [(8 / 9, "one to four"), (2.0, "odds"), (0.2, "before the alarm"), (66.7, "percentage")]),
 }  # fmt: skip
 
 

@@ -290,7 +290,9 @@ def test_values_beyond_half_precision_are_rejected_and_not_clipped(tmp_path: Pat
     soundfile.write(tmp_path / "clips" / "loud.wav", np.linspace(-1e5, 1e5, 9000), 16000, subtype="FLOAT")
     rows.loc[2, "path"] = str(tmp_path / "clips" / "loud.wav")
     setting = FeatureSetting("wave", seconds=0.5)
-    monkeypatch.setattr("helpers.features.cache.compute", computation.feature_of)  # as a feature that is not levelled
+    monkeypatch.setattr(
+        "helpers.features.cache.compute", computation.feature_of
+    )  # as a feature that is not levelled
     cache = build_cache(rows, setting, tmp_path / "cache", max_rejected=0.5)
     assert cache.rejected["reason"].str.contains("float16 holds at most 65504").tolist() == [True]
     assert len(cache) == 3

@@ -135,6 +135,11 @@ LESSONS: dict[str, Lesson] = {
         ("10", "20", "25"), "Take 90 % detection for 90 % certainty after an alarm. Ask how rare spoofs are.",
         ("Grad-CAM", "Prior", "Calibration", "Threshold"),
     ),
+    "92_evidence": Lesson(
+        "Turn an alarm into a probability and into a likelihood ratio; name who is harmed by an error",
+        ("10", "25", "91"), "Multiply the ratios of two detectors that were trained on the same data.",
+        ("Prior", "Log-likelihood ratio", "False alarm", "Miss"),
+    ),
 }  # fmt: skip
 
 

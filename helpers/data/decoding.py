@@ -143,6 +143,8 @@ def _by_av(path: str | Path, name: str, enough: float | None) -> Iterator[tuple[
             if not opened.streams.audio:
                 raise BadAudio(f"{name} has no sound in it")
             stream = opened.streams.audio[0]
+            if stream.codec_context is None:
+                raise BadAudio(f"{name} holds sound in a form that is not known here: convert it to WAV")
             rate = stream.rate or 0
             _check_rate(name, rate)
             told = stream.duration * stream.time_base if stream.duration else (opened.duration or 0) / 1e6
@@ -155,6 +157,8 @@ def _by_av(path: str | Path, name: str, enough: float | None) -> Iterator[tuple[
                     n_bad += 1
                     continue
                 pieces += [part.to_ndarray().T for frame in frames for part in resampler.resample(frame)]
+                if len({piece.shape[1] for piece in pieces}) > 1:
+                    raise BadAudio(f"{name} changes its number of channels: convert it to WAV")
                 if sum(piece.size for piece in pieces) > BLOCK_SAMPLES:
                     n_read += sum(map(len, pieces))
                     yield np.concatenate(pieces), rate
@@ -168,9 +172,9 @@ def _by_av(path: str | Path, name: str, enough: float | None) -> Iterator[tuple[
                     )
             if not opened.format.name.startswith(TOLD):
                 told = 0
+    except BadAudio:
+        raise
     except (av.FFmpegError, ValueError, TypeError, MemoryError, OSError) as error:
-        if isinstance(error, BadAudio):
-            raise
         if not n_read:
             raise BadAudio(f"{name} cannot be read as audio ({_reason(error)})") from None
         raise BadAudio(f"{name} is damaged: {n_read / rate:.2f} s can be read ({_reason(error)})") from None

@@ -59,7 +59,7 @@ class Meter:
 
     def raw(self, block: np.ndarray) -> None:
         """(frames, channels) as stored: counts the samples of flat tops, at full scale or below it."""
-        wave = np.abs(block[:, 0])
+        wave = np.abs(block[:, 0] - block[:, 0].mean())
         peak = float(wave.max())
         self.n_raw += len(wave)
         if peak < 0.05 or len(wave) < 4:
@@ -78,10 +78,11 @@ class Meter:
             self._frames(wave[start * FRAME : min(n_frames, start + 2000) * FRAME].reshape(-1, FRAME))
 
     def _frames(self, frames: np.ndarray) -> None:
+        frames = frames - frames.mean()  # an offset cannot be heard
         before = np.concatenate([self.context[None], frames[:-1, -CONTEXT:]])
         self.context = frames[-1, -CONTEXT:].copy()
-        # silero-vad knows speech of usual level: a quiet recording is brought there, offset removed.
-        scale = 0.1 / max(1e-4, float(np.sqrt(np.mean(np.square(frames - frames.mean())))))
+        # silero-vad knows speech of usual level: a quiet recording is brought there.
+        scale = 0.1 / max(1e-4, float(np.sqrt(np.mean(np.square(frames)))))
         inputs = np.concatenate([before, frames], axis=1) * np.float32(min(scale, 100.0))
         probability, *self.state = _silero().run(
             None, {"input": inputs.astype(np.float32), "h": self.state[0], "c": self.state[1]}

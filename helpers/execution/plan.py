@@ -160,6 +160,10 @@ PLAN: tuple[Notebook, ...] = (
     Notebook("91_demo", "Demo",
              "a verdict on one recording, and a web page that gives it", 0.4, 0.4, ("02_stage",),
              device="cpu", reads_runs=True),
+    Notebook("92_evidence", "Harm and evidence: base rates and two cases",
+             "what an alarm is worth to a bank and to a court, from the errors of a trained detector",
+             0.2, 0.2, ("02_stage",),
+             device="cpu", reads_runs=True),
 )
 # fmt: on
 

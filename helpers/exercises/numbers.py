@@ -200,6 +200,22 @@ check_blind_accuracy = number(
     within=5e-4,
     share=True,
 )
+check_evidence = number(
+    "92: probability of a fake at odds of 1 to 4 before and a likelihood ratio of 8.",
+    2 / 3,
+    "odds 1/4 x 8 = 2 to 1, so 2 / 3",
+    "One to four, times eight, is two to one for a fake.",
+    [
+        (8 / 9, "You left out that the odds before were one to four."),
+        (2.0, "Those are the odds. And the probability?"),
+        (0.2, "That is the probability before the alarm."),
+    ],
+    "Odds after are odds before times the likelihood ratio. Then turn odds into a probability.",
+    "Give a probability between 0 and 1.",
+    within=5e-3,
+    share=True,
+)
+
 check_alarm = number(
     "91: probability of a spoof after an alarm, at 1 % spoofs, 90 % of them found, 5 % false alarms.",
     0.009 / 0.0585,

@@ -123,7 +123,7 @@ def build(data: Path, out: Path, shipped: Path) -> dict:
         (shipped / "detector.onnx").write_bytes(made.read_bytes())
 
     card = {
-        "name": "whisper-tiny.en, its first two layers, statistics over time, logistic regression",
+        "name": "Speech encoder (whisper-tiny.en)",
         "trained_on": trained_on(pool),
         "copies": {"degraded": len(parts[1]), "hifigan": len(parts[2])},
         "seconds_per_window": embed.WINDOW_SECONDS,
