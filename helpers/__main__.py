@@ -47,8 +47,9 @@ def dispatch(argv: list[str]) -> int:
     except (ValueError, OSError, RuntimeError, ImportError, KeyError) as error:
         if os.environ.get("HELPERS_TRACEBACK"):
             raise
-        said = " ".join(str(error).split()) or type(error).__name__
-        print(f"{command}: {said}", file=sys.stderr)
+        from helpers.data.errors import say
+
+        print(f"{command}: {say(error)}", file=sys.stderr)
         return 2
 
 

@@ -11,7 +11,6 @@ import soundfile
 from data_trees import RATE, clip, write_clip
 
 from helpers.data import BadAudio, audio_duration, read_audio
-from helpers.data.first_look import file_facts, rate_table, resampling_sentence
 from helpers.data.shortcuts import MEASURES, measure, measure_table
 
 
@@ -248,21 +247,6 @@ def test_of_a_long_recording_only_what_is_wanted_is_read_and_is_the_same(tmp_pat
     assert len(start) == 63 * RATE
     np.testing.assert_array_equal(start[: 3 * RATE], read_audio(path)[: 3 * RATE])
     np.testing.assert_array_equal(read_audio(path, RATE, 10 * RATE), read_audio(path))
-
-
-def test_resampling_is_reported(tmp_path):
-    paths = [
-        write_clip(tmp_path / "a.wav"),
-        write_clip(tmp_path / "b.wav", rate=48_000),
-        tmp_path / "gone.wav",
-    ]
-    table = pd.DataFrame(
-        {"utterance": ["a", "b", "gone"], "split": "train", "label": "spoof", "path": map(str, paths)}
-    )
-    facts = file_facts(table)
-    assert facts.attrs["rejected"][0]["utterance"] == "gone"
-    assert resampling_sentence(facts) == "1 of 2 files are resampled to 16,000 Hz (from 48,000 Hz)"
-    assert rate_table(facts)["resampled"].tolist() == [False, True]
 
 
 def test_measures_find_what_was_put_there():

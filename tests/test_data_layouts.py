@@ -21,16 +21,8 @@ from data_trees import (
     zipped,
 )
 
-from helpers.data import BadAudio, CountMismatch, DataError, SourceError, fingerprint, get_entry, open_dataset
+from helpers.data import CountMismatch, DataError, SourceError, fingerprint, get_entry, open_dataset
 from helpers.data.deep_voice import speakers_of
-from helpers.data.first_look import (
-    attack_table,
-    data_sets,
-    first_readable,
-    shared_speakers,
-    speaker_table,
-    split_table,
-)
 from helpers.data.manifest import MANIFEST
 from helpers.environment import where_am_i
 
@@ -344,7 +336,7 @@ def test_smallest_protocol_is_two_columns(tmp_path, manifest):
     [
         ("path,label\nflac/u0.flac,maybe\n", "line 2: label 'maybe' is neither bonafide nor spoof"),
         ("path,label\nflac/u0.flac,1\n", 'say `labels: {"1": bonafide, "0": spoof}`'),
-        ("file,label\nflac/u0.flac,spoof\n", "has no column 'path'"),
+        ("mine,label\nflac/u0.flac,spoof\n", "has no column 'path'"),
         ("path,label,split\nflac/u0.flac,spoof,trian\n", "split 'trian' is none of train, dev, eval"),
         ("path,label\nflac/u0.flac,spoof\nflac/u0.flac,spoof\n", "more than once"),
         ("path,label\nflac/u0.flac,spoof\n./flac/u0.flac,spoof\n", "u0.flac' more than once"),
@@ -356,7 +348,7 @@ def test_smallest_protocol_is_two_columns(tmp_path, manifest):
         ),
         ("path,label\nflac/u0.flac,spoof,train\n", "line 2: 3 cells under 2 headings"),
         ("path,path,label\nflac/u0.flac,x,spoof\n", "two columns called 'path'"),
-        ('path,label\n"flac/u0.flac,spoof\n', "protocol.csv cannot be read"),
+        ('path,label\n"flac/u0.flac,spoof\n', "protocol.csv, line 2 cannot be read as a table"),
         ("path,label\n", "no lines"),
     ],
 )
@@ -386,6 +378,39 @@ def test_a_protocol_may_come_from_any_spreadsheet(tmp_path, manifest, heading, r
     assert list(table.columns[7:]) == ["split_scheme"]
 
 
+TOOLKITS = {
+    "meta.csv of In-the-Wild": ("file,speaker,label", "u{n}.flac,anna,{c}", ("bona-fide", "spoof")),
+    "no headings, CRLF, as 2017": (None, "u{n}.flac {c}\r", ("genuine", "spoof")),
+    "names without ending, as 2019": (None, "anna u{n} - {a} {c}", ("bonafide", "spoof")),
+    "the ten columns of ASVspoof 5": (None, "anna u{n} F - - - AC3 {a} {c} -", ("bonafide", "spoof")),
+    "tabs and other words": ("Utt ID\tClass", "u{n}\t{c}", ("Authentic", "AI-generated")),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("kind", TOOLKITS)
+def test_protocols_of_other_toolkits_are_read_as_they_are(tmp_path, manifest, kind, encoding):
+    heading, row, words = TOOLKITS[kind]
+    rows = [row.format(n=n, c=words[n % 2], a=("-", "A01")[n % 2]) for n in range(6)]
+    protocol_csv(tmp_path / "in")
+    text = "\n".join([heading] * (heading is not None) + rows)
+    (tmp_path / "in" / "protocol.csv").write_bytes(text.encode(encoding))
+    table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest()).table
+    check_table(table)
+    assert table["label"].tolist() == ["bonafide", "spoof"] * 3
+    assert [Path(path).stem for path in table["path"]] == [f"u{n}" for n in range(6)]
+    if "anna" in row:
+        assert set(table["speaker"]) == {"anna"}
+
+
+def test_words_of_another_language_are_an_option(tmp_path, manifest):
+    rows = [f"flac/u{n}.flac,{('Echt', 'gefälscht')[n % 2]}\n" for n in range(6)]
+    protocol_csv(tmp_path / "in", "path,label\n" + "".join(rows))
+    options = {"labels": {"echt": "bonafide", "gefälscht": "spoof"}}
+    table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options=options).table
+    assert table["label"].tolist() == ["bonafide", "spoof"] * 3
+
+
 def test_a_file_written_by_a_mac_is_the_one_the_protocol_names(tmp_path, manifest):
     rows = [f"böse/u{n}ö.flac,{('real', 'fake')[n % 2]}\n" for n in range(6)]
     protocol_csv(tmp_path / "in", "path,label\n" + "".join(rows))
@@ -398,7 +423,7 @@ def test_a_file_written_by_a_mac_is_the_one_the_protocol_names(tmp_path, manifes
 def test_a_protocol_that_is_no_csv_is_named(tmp_path, manifest, content):
     protocol_csv(tmp_path / "in")
     (tmp_path / "in" / "protocol.csv").write_bytes(content)
-    with pytest.raises(DataError, match="protocol.csv cannot be read .*save it as CSV in UTF-8"):
+    with pytest.raises(DataError, match="protocol.csv is (empty|not in UTF-8: save it in UTF-8)"):
         open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest())
 
 
@@ -430,7 +455,9 @@ def test_the_speakers_of_a_protocol_can_be_kept_apart(tmp_path, manifest):
     table = write("abcdef")
     check_table(table)
     assert (
-        shared_speakers(table) == [] and set(table["split"]) == {"train", "dev", "eval"} and len(table) == 24
+        table.groupby("speaker")["split"].nunique().max() == 1
+        and set(table["split"]) == {"train", "dev", "eval"}
+        and len(table) == 24
     )
     with pytest.raises(DataError, match="needs to know each clip's speaker"):
         write("abcde-")
@@ -597,7 +624,7 @@ def test_whole_numbers_may_name_labels_and_recordings(tmp_path, manifest):
         ("1,,REAL,Train", "line 14: '' in column b is no number"),
         ("1,2,REAL,maybe", "line 14: split 'maybe' is none of train, dev, eval"),
         ("1,2,REAL,Train,4", "line 14: 5 cells under 4 headings"),
-        ("1,2,größe,Train", "cannot be read"),
+        ("1,2,größe,Train", "is not in UTF-8"),
     ],
 )
 def test_mistakes_in_a_feature_table_are_shown_with_their_line(tmp_path, manifest, last, sentence):
@@ -610,7 +637,7 @@ def test_mistakes_in_a_feature_table_are_shown_with_their_line(tmp_path, manifes
 
 def test_an_empty_feature_table_is_named(tmp_path, manifest):
     for content, sentence in (
-        (b"", "cannot be read"),
+        (b"", "is empty"),
         (b"a,LABEL\n", "no lines"),
         (b"a;LABEL\n0,5;REAL\n", "decimals need a point"),
     ):
@@ -693,26 +720,6 @@ def test_own_data_without_a_path_asks_for_one(manifest):
         open_dataset("my_folder", manifest=manifest())
 
 
-# ---------------------------------------------------------------- first look
-
-
-def test_data_sets_lists_the_manifest():
-    found = data_sets()
-    assert found.loc["asvspoof2019_la", "utterances"] == 121_461
-    assert found.loc["my_zip", "source"] == "zip" and pd.isna(found.loc["my_zip", "utterances"])
-
-
-def test_first_look_tables(tmp_path, manifest):
-    asvspoof(tmp_path / "in")
-    table = open_dataset("asvspoof2019_la", str(tmp_path / "in"), manifest=manifest()).table
-    look = split_table(table)
-    assert look.loc["train", ["bonafide", "spoof", "attacks"]].tolist() == [1, 2, 2]
-    assert attack_table(table).loc["A07"].tolist() == [0, 0, 1]
-    assert speaker_table(table).loc["LA_0079", "splits"] == "train"
-    assert shared_speakers(table) == []
-    assert shared_speakers(table.assign(speaker="same")) == ["same"]
-
-
 def test_every_ending_that_is_read_counts_and_the_rest_is_said(tmp_path, manifest):
     for number, ending in enumerate(["m4a", "WEBM", "ogx", "Mp4", "flac"] * 2):
         for kind in ("real", "fake"):
@@ -724,6 +731,18 @@ def test_every_ending_that_is_read_counts_and_the_rest_is_said(tmp_path, manifes
     opened = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest())
     assert len(opened) == 20
     assert "2 left out, not of a kind that is read: 1 .docx, 1 .jpg" in opened.notes
+
+
+@pytest.mark.parametrize(
+    "names", [("Bona-Fide", "AI generated"), ("Echt", "gefälscht"), ("human", "deepfake")]
+)
+def test_folders_may_be_called_otherwise(tmp_path, manifest, names):
+    for kind in names:
+        for number in range(6):
+            write_clip(tmp_path / "in" / kind / f"{number}.wav")
+    options = {"labels": {"echt": "bonafide", "Gefälscht": "spoof"}}
+    table = open_dataset("my_folder", str(tmp_path / "in"), manifest=manifest(), options=options).table
+    assert table["label"].value_counts().to_dict() == {"bonafide": 6, "spoof": 6}
 
 
 def test_folders_that_differ_in_case_alone_are_put_together(tmp_path, manifest):
@@ -794,13 +813,3 @@ def test_a_union_says_what_it_cannot_put_together(tmp_path, manifest):
         open_dataset("starter+real_fake_faces", manifest=manifest())
     with pytest.raises(DataError, match="path in the manifest"):
         open_dataset("starter+for_norm", str(tmp_path), manifest=manifest())
-
-
-def test_an_example_is_a_clip_that_can_be_read(tmp_path, capsys):
-    touch(tmp_path / "bad.flac", b"no audio at all")
-    write_clip(tmp_path / "good.wav")
-    table = pd.DataFrame({"path": [str(tmp_path / "bad.flac"), str(tmp_path / "good.wav")]})
-    assert first_readable(table)["path"].endswith("good.wav")
-    assert "bad.flac" in capsys.readouterr().out
-    with pytest.raises(BadAudio, match="bad.flac"):
-        first_readable(table[:1])

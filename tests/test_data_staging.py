@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import random
+import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,11 +16,14 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import requests
 from data_trees import protocol_csv, touch, zipped
 
 from helpers.data import SourceError, StagingError, stage
 from helpers.data import staging as staging_module
+from helpers.data.errors import say
 from helpers.data.manifest import PROJECT, Entry
 from helpers.data.sources import Source, find_source
 from helpers.data.staging import MARK
@@ -203,59 +208,6 @@ def test_full_disk_without_a_mount(tmp_path, archive, monkeypatch):
     assert content(stage(Source("zip", archive), entry(), tmp_path / "data")) == content(tmp_path / "tree")
 
 
-@pytest.mark.parametrize(
-    ("number", "words"),
-    [
-        (errno.EIO, "mount it again, or, where it is over its quota"),
-        (errno.ENOTCONN, "mount it again"),
-        (errno.EACCES, "change its rights"),
-        (errno.ENAMETOOLONG, "shorten the names"),
-        (errno.EMFILE, "could not be staged"),
-    ],
-)
-def test_what_a_drive_refuses_is_one_sentence(tmp_path, archive, monkeypatch, number, words):
-    def broken(*_):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(staging_module.shutil, "copyfileobj", broken)
-    with pytest.raises(StagingError, match=words) as caught:
-        stage(Source("zip", archive), entry(), tmp_path / "data")
-    assert "\n" not in str(caught.value)
-    assert all(name.endswith(".part") for name in leftovers(tmp_path / "data"))
-
-
-def test_names_that_no_disk_can_hold_are_named(tmp_path):
-    with zipfile.ZipFile(tmp_path / "long.zip", "w") as packed:
-        packed.writestr("real/" + "ж" * 141 + ".wav", "x")
-    with pytest.raises(StagingError, match="a name too long for this disk"):
-        stage(Source("zip", tmp_path / "long.zip"), entry(), tmp_path / "data")
-    with zipfile.ZipFile(tmp_path / "both.zip", "w") as packed:
-        packed.writestr("real", "x")
-        packed.writestr("real/a.wav", "x")
-    with pytest.raises(StagingError, match="a file and a folder have one name"):
-        stage(Source("zip", tmp_path / "both.zip"), entry(), tmp_path / "data")
-    assert not (tmp_path / "data" / "mine").exists()
-
-
-def test_the_zips_of_one_download_are_staged_together(tmp_path):
-    tree = protocol_csv(tmp_path / "tree")
-    files = sorted(path for path in tree.rglob("*") if path.is_file())
-    drive = tmp_path / "drive"
-    drive.mkdir()
-    for number in (1, 2, 3):
-        with zipfile.ZipFile(drive / f"mine-20260101T120000Z-{number:03d}.zip", "w") as packed:
-            for path in files[number - 1 :: 3]:
-                packed.write(path, path.relative_to(tree))
-    second = drive / "mine-20260101T120000Z-002.zip"
-    for named in (second, drive):
-        found = find_source(entry(), where_am_i(), str(named), quiet=True)
-        assert content(stage(found, entry(), tmp_path / "data" / named.name)) == content(tree)
-    second.rename(tmp_path / "lost.zip")
-    for named in (drive, drive / "mine-20260101T120000Z-003.zip"):
-        with pytest.raises(SourceError, match="-002.zip is not beside it: download it too"):
-            find_source(entry(), where_am_i(), str(named), quiet=True)
-
-
 # ---------------------------------------------------------------- interruptions
 
 STAGE = """
@@ -343,3 +295,103 @@ def test_benchmark_says_what_it_assumed(capsys):
     assert "assumed: 25 ms for each file" in said
     # The latency alone costs file-by-file reading 30 x 25 ms.
     assert found["seconds"][0] > 0.75 > found["seconds"][1]
+
+
+# ---------------------------------------------------------------- the outside world
+
+
+def split_by_drive(folder: Path, tree: Path) -> Path:
+    """Drive packs a large folder into several zips, each whole by itself."""
+    files = sorted(path for path in tree.rglob("*") if path.is_file())
+    for number in (1, 2):
+        with zipfile.ZipFile(folder / f"mine-20261125T101010Z-{number:03d}.zip", "w") as packed:
+            for path in files[number - 1 :: 2]:
+                packed.write(path, path.relative_to(tree).as_posix())
+    return folder / "mine-20261125T101010Z-001.zip"
+
+
+def cut_by_zip(folder: Path, tree: Path) -> Path:
+    """x.z01, x.z02, …, x.zip, as `zip -s` writes them."""
+    if shutil.which("zip") is None:
+        pytest.skip("no program zip")
+    (tree / "noise.bin").write_bytes(np.random.default_rng(0).bytes(200_000))
+    command = ["zip", "-q", "-r", "-s", "64k", str(folder / "mine.zip"), "."]
+    subprocess.run(command, cwd=tree, check=True)
+    return folder / "mine.zip"
+
+
+def cut_anywhere(folder: Path, tree: Path) -> Path:
+    whole = zipped(tree, folder / "whole").read_bytes()
+    for number in range(3):
+        size = len(whole) // 3 + 1
+        (folder / f"mine.zip.{number + 1:03d}").write_bytes(whole[number * size : (number + 1) * size])
+    (folder / "whole").unlink()
+    return folder / "mine.zip.001"
+
+
+@pytest.mark.parametrize("split", [split_by_drive, cut_by_zip, cut_anywhere])
+def test_parts_of_a_split_download_are_taken_together(tmp_path, split):
+    tree = protocol_csv(tmp_path / "tree")
+    (tmp_path / "in").mkdir()
+    first = split(tmp_path / "in", tree)
+    found = find_source(entry(), where_am_i({}, tmp_path), str(tmp_path / "in"), quiet=True)
+    assert found.path == first
+    root = stage(found, entry(), tmp_path / "data")
+    assert content(root) == content(tree)
+    assert [path.name for path in sorted((tmp_path / "data").iterdir()) if "part" in path.name] == []
+    missing = sorted((tmp_path / "in").iterdir())[0]
+    missing.unlink()
+    with pytest.raises(StagingError, match=f"{re.escape(missing.name)} is missing"):
+        stage(Source("zip", sorted((tmp_path / "in").iterdir())[-1]), entry(), tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.EIO, "input/output error: a drive over its quota or a broken mount: copy the file"),
+        (errno.ENOTCONN, "the drive is not connected any more"),
+        (errno.ENAMETOOLONG, "a file's name is too long"),
+        (errno.EACCES, "permission is denied"),
+        (errno.EMFILE, "too many files are open"),
+        (errno.ENOSPC, "the disk filled up"),
+    ],
+)
+@pytest.mark.parametrize("function", ["list_members", "unpack", "copy_sequentially"])
+def test_errors_of_drives_become_one_sentence(tmp_path, archive, monkeypatch, number, sentence, function):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    real = os.stat
+
+    def elsewhere(path, *more, **options):  # the archive on another disk
+        found = real(path, *more, **options)
+        return os.stat_result((*found[:2], found[2] + 1, *found[3:])) if path == archive else found
+
+    monkeypatch.setattr(staging_module, function, fail)
+    if function == "copy_sequentially":
+        monkeypatch.setattr(staging_module.os, "stat", elsewhere)
+    with pytest.raises(StagingError, match=sentence):
+        stage(Source("zip", archive), entry(), tmp_path / "data")
+    assert not (tmp_path / "data" / "mine").exists()
+
+
+def test_names_that_no_disk_takes_are_said_and_nothing_half_is_left(tmp_path):
+    clash = tmp_path / "clash.zip"
+    with zipfile.ZipFile(clash, "w") as packed:
+        packed.writestr("real", b"x")
+        packed.writestr("real/a.wav", b"x")
+    long = tmp_path / "long.zip"
+    with zipfile.ZipFile(long, "w") as packed:
+        packed.writestr("real/" + "я" * 141 + ".wav", b"x")
+    for path, sentence in ((clash, "a file and a folder have the same name"), (long, "name is too long")):
+        with pytest.raises(StagingError, match=sentence):
+            stage(Source("zip", path), entry(), tmp_path / "data")
+        assert not (tmp_path / "data" / "mine").exists()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
+def test_refusals_and_no_network_become_one_sentence(status):
+    answer = requests.Response()
+    answer.status_code = status
+    assert f"(status {status})" in say(requests.HTTPError(response=answer))
+    assert "check the network" in say(requests.ConnectionError("HTTPSConnectionPool(…)"))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ManifestError,
         SourceError,
         StagingError,
+        say,
     )
     from helpers.data.manifest import Entry, Manifest, fingerprint, get_entry, read_manifest
     from helpers.data.sources import Source, find_source
@@ -28,7 +29,7 @@ _HOME_OF = {
     **dict.fromkeys(["audio_duration", "audio_facts", "read_audio"], "audio"),
     **dict.fromkeys(["Dataset", "open_dataset"], "dataset"),
     **dict.fromkeys(["BadAudio", "CountMismatch", "DataError"], "errors"),
-    **dict.fromkeys(["ManifestError", "SourceError", "StagingError"], "errors"),
+    **dict.fromkeys(["ManifestError", "SourceError", "StagingError", "say"], "errors"),
     **dict.fromkeys(["Entry", "Manifest", "fingerprint", "get_entry", "read_manifest"], "manifest"),
     **dict.fromkeys(["Source", "find_source"], "sources"),
     "stage": "staging",
@@ -53,6 +54,7 @@ __all__ = [
     "open_dataset",
     "read_audio",
     "read_manifest",
+    "say",
     "stage",
 ]
 

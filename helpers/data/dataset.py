@@ -106,8 +106,7 @@ def open_dataset(
     _say(more_notes)
     check_classes(table, entry, allow_mismatch, accepted, remember)
     asv_scores = protocols.find_asv_scores(root, entry) if entry.layout == "asvspoof" else {}
-    own = found.path.parent if found.path and found.more else found.path
-    own = own if entry.source in ("folder", "zip") or source else None
+    own = found.path if entry.source in ("folder", "zip") or source else None
     opened = Dataset(
         name,
         entry,

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.data.csv_file import first_line, read_csv_file
 from helpers.data.errors import DataError
 from helpers.data.folders import as_table, class_rows
+from helpers.data.labels import (
+    fill_attack_and_speaker,
+    first_line,
+    read_labels_in_words,
+    read_splits_in_words,
+)
 from helpers.data.layouts import require_root
 from helpers.data.manifest import Entry
-from helpers.data.protocols import (
-    COLUMNS,
-    fill_attack_and_speaker,
-    labels_in_words,
-    refuse_twice,
-    splits_in_words,
-)
+from helpers.data.protocols import COLUMNS, refuse_twice
+from helpers.data.tables import read_table
 
 
 def speakers_of(recording: str) -> tuple[str, str]:
@@ -60,19 +60,24 @@ def read_features_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
     their recording: only a random split is possible there. `recording_column` opens the honest ones."""
     root = require_root(folder, entry)
     name = str(entry.options.get("table", "DATASET-balanced.csv"))
-    table = read_csv_file(root / name)
+    table = read_table(root / name)
     label_column = str(entry.options.get("label_column", "LABEL"))
     if label_column not in table:
         raise DataError(f"{name} has no column {label_column!r} (it has {', '.join(table.columns[:8])} …)")
     if table.empty:
         raise DataError(f"{name} has a heading but no lines")
-    labels = labels_in_words(table.pop(label_column), entry.options.get("labels", {}), name)
+    labels = read_labels_in_words(
+        table.pop(label_column),
+        entry.options.get("labels", {}),
+        name,
+        '`labels: {"1": bonafide, "0": spoof}` in the options, or the other way round',
+    )
     column = str(entry.options.get("recording_column", ""))
     if column and column not in table:
         raise DataError(f"{name} has no column {column!r} to tell the recordings by")
     recordings = table.pop(column).str.lower() if column else None
     if "split" in table:
-        table["split"] = splits_in_words(table["split"], name)
+        table["split"] = read_splits_in_words(table["split"], name)
     table = _numbers(table, name).assign(path="", label=labels)
     if table.select_dtypes("number").empty:
         raise DataError(f"{name} has no column of numbers; decimals need a point, 0.5 and not 0,5")

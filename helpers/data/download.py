@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.data.errors import SourceError
+from helpers.data.errors import WORDS_OF_STATUS, SourceError
 from helpers.data.manifest import Entry
 from helpers.data.staging import check_room, disk_errors, in_units, only_one
 
@@ -58,7 +58,10 @@ def download(entry: Entry, folder: Path, place: Place | None = None) -> Path:
 
 
 def _client(entry: Entry, place: Place | None) -> Any:
-    """An authenticated KaggleApi. Importing the package authenticates too, and some versions then exit."""
+    """A KaggleApi with the user's token, or `_Anonymous` where there is none: public data need no token.
+
+    Importing the package authenticates too, and some versions then exit.
+    """
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -75,11 +78,18 @@ def _client(entry: Entry, place: Place | None) -> Any:
             raise SourceError(
                 f"{entry.name} is not attached to this Kaggle session: {_attach(entry)}"
             ) from None
-        raise SourceError(
-            f"{entry.name} comes from Kaggle and there is no valid token here: make one at {TOKEN_PAGE} (section API) "
-            "and save it as ~/.kaggle/access_token, or set KAGGLE_API_TOKEN; an older kaggle.json in ~/.kaggle works too"
-        ) from None
+        return _Anonymous()
     return client
+
+
+class _Anonymous:
+    """Asks without a token."""
+
+    def build_kaggle_client(self) -> Any:
+        from kagglesdk import KaggleClient
+        from kagglesdk.kaggle_env import get_env
+
+        return KaggleClient(env=get_env())
 
 
 @contextlib.contextmanager
@@ -119,8 +129,8 @@ def _fetch(client: Any, entry: Entry, archive: Path, place: Place | None) -> Non
         except requests.exceptions.HTTPError as error:
             status = error.response.status_code if error.response is not None else 0
             if status < 500 and status != 429:
-                raise SourceError(_refusal(entry, status)) from None
-            reason = f"Kaggle answers {status}"
+                raise SourceError(_refusal(entry, status, isinstance(client, _Anonymous))) from None
+            reason = WORDS_OF_STATUS.get(status, f"Kaggle answers {status}")
         except (requests.exceptions.RequestException, _CutOff) as error:
             reason = (
                 str(error) if isinstance(error, _CutOff) else REASONS.get(type(error).__name__, str(error))
@@ -136,10 +146,15 @@ def _fetch(client: Any, entry: Entry, archive: Path, place: Place | None) -> Non
         print(f"download {entry.name}: {reason}; going on from {in_units(after)} in {pause:.0f} s")
         time.sleep(pause)
     if not zipfile.is_zipfile(part):
+        with open(part, "rb") as file:
+            page = file.read(200).lstrip().lower().startswith((b"<!doctype", b"<html"))
         part.unlink()
-        raise SourceError(
-            f"{entry.name}: what came is not a zip; open {entry.consent_page or 'the page'} and look"
+        what = (
+            "a web page came instead of the archive, often a login or consent page"
+            if page
+            else "what came is not a zip"
         )
+        raise SourceError(f"{entry.name}: {what}; open {_page(entry)} in a browser and look")
     part.replace(archive)
     _marker(part).unlink(missing_ok=True)
 
@@ -244,8 +259,18 @@ def _attach(entry: Entry) -> str:
     return f"Add Input, search for {entry.slug}"
 
 
-def _refusal(entry: Entry, status: int) -> str:
-    page = entry.consent_page or f"https://www.kaggle.com/datasets/{entry.slug}"
+def _page(entry: Entry) -> str:
+    return entry.consent_page or f"https://www.kaggle.com/datasets/{entry.slug}"
+
+
+def _refusal(entry: Entry, status: int, anonymous: bool) -> str:
+    page = _page(entry)
+    if anonymous and status in (401, 403):
+        return (
+            f"Kaggle gives {entry.name} only with a token, and there is no valid token here: make one at {TOKEN_PAGE} "
+            "(section API) and save it as ~/.kaggle/access_token, or set KAGGLE_API_TOKEN (an older kaggle.json in "
+            f"~/.kaggle works too); then open {page} and accept its terms"
+        )
     if status == 401:
         return f"Kaggle does not accept the token: make a new one at {TOKEN_PAGE} (section API) and save it again"
     if status == 403:

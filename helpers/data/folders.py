@@ -16,6 +16,7 @@ from helpers.data.layouts import (
     CLASS_FOLDERS,
     FACE_FOLDERS,
     SPLIT_FOLDERS,
+    class_folders,
     find_parts,
     require_root,
 )
@@ -75,7 +76,7 @@ def as_table(
     return table, [words] if words else []
 
 
-def _one_part(root: Path, part: str) -> tuple[pd.DataFrame, bool, list[str]]:
+def _one_part(root: Path, part: str, names: dict[str, str]) -> tuple[pd.DataFrame, bool, list[str]]:
     """Rows of one real/fake tree, whether it came with its own splits, and notes.
 
     The splits may hold the classes, train/real, or the classes the splits, real/train.
@@ -83,17 +84,19 @@ def _one_part(root: Path, part: str) -> tuple[pd.DataFrame, bool, list[str]]:
     prefix = f"{part}/" if part else ""
     rows, left_out = [], Counter[str]()
     splits = [
-        path for path in list_folders(root) if path.name.lower() in SPLIT_FOLDERS and _has_classes(path)
+        path
+        for path in list_folders(root)
+        if path.name.lower() in SPLIT_FOLDERS and _has_classes(path, names)
     ]
     for path in splits:
-        for row in class_rows(path, prefix=f"{prefix}{path.name}/", left_out=left_out):
+        for row in class_rows(path, names, prefix=f"{prefix}{path.name}/", left_out=left_out):
             rows.append({**row, "split": SPLIT_FOLDERS[path.name.lower()]})
     if splits:
-        aside = class_rows(root)
+        aside = class_rows(root, names)
         if aside:
             left_out["beside the split folders"] += len(aside)
     else:
-        rows = class_rows(root, prefix=prefix, left_out=left_out)
+        rows = class_rows(root, names, prefix=prefix, left_out=left_out)
     table, notes = as_table(rows, root, left_out)
     if not splits:
         first = table["group"].str.partition("/")[0].str.lower()
@@ -112,24 +115,24 @@ def _one_part(root: Path, part: str) -> tuple[pd.DataFrame, bool, list[str]]:
     return table, "split" in table, notes
 
 
-def _has_classes(folder: Path) -> bool:
-    return any(path.name.lower() in CLASS_FOLDERS for path in list_folders(folder))
+def _has_classes(folder: Path, names: dict[str, str]) -> bool:
+    return any(path.name.lower() in names for path in list_folders(folder))
 
 
 def read_real_fake(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     """real/ and fake/, directly or inside training/ validation/ testing/; `parts` makes the union of several such
-    trees, each keeping its own split (`part` remembers which)."""
+    trees, each keeping its own split (`part` remembers which); `labels` adds words of other languages."""
     parts = [str(part) for part in entry.options.get("parts", [])]
     if not parts:
         root = require_root(folder, entry)
-        table, _, notes = _one_part(root, str(entry.options.get("part", "")))
+        table, _, notes = _one_part(root, str(entry.options.get("part", "")), class_folders(entry))
     else:
         tables, notes = [], []
         for part in parts:
             roots = find_parts(folder, entry.with_options(part=part))
             if not roots:
                 raise DataError(f"{entry.name}: the part {part} was not found below {folder}")
-            one, with_splits, more = _one_part(roots[0], part)
+            one, with_splits, more = _one_part(roots[0], part, class_folders(entry))
             if not with_splits:
                 raise DataError(
                     f"{entry.name}: the part {part} has no training, validation and testing folders"

@@ -6,26 +6,29 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers.data.errors import SourceError
+from helpers.data.labels import CLASS_FOLDERS, SPLIT_WORDS
 from helpers.data.manifest import Entry
 from helpers.data.tree import subfolders
 
-SPLIT_FOLDERS = {
-    "train": "train", "training": "train",
-    "dev": "dev", "development": "dev", "validation": "dev", "valid": "dev", "val": "dev",
-    "eval": "eval", "evaluation": "eval", "test": "eval", "testing": "eval",
-}  # fmt: skip
-CLASS_FOLDERS = {
-    "real": "bonafide", "bonafide": "bonafide", "bona_fide": "bonafide", "genuine": "bonafide", "human": "bonafide",
-    "fake": "spoof", "spoof": "spoof", "synthetic": "spoof", "deepfake": "spoof",
-}  # fmt: skip
+SPLIT_FOLDERS = SPLIT_WORDS
 FACE_FOLDERS = {**CLASS_FOLDERS, "training_real": "bonafide", "training_fake": "spoof"}
 MAX_DEPTH = 5
 # Folders with thousands of files and nothing to find below them.
-LEAVES = {"flac", "wav", "ogg", "wavs"} | set(FACE_FOLDERS)
+LEAVES = set(
+    "flac wav ogg wavs real fake bonafide bona_fide genuine spoof training_real training_fake".split()
+)
 
 
 def two_classes(folders: dict[str, Path], names: dict[str, str] = CLASS_FOLDERS) -> bool:
     return {names[name] for name in folders if name in names} == {"bonafide", "spoof"}
+
+
+def class_folders(entry: Entry) -> dict[str, str]:
+    """Lower-case names of folders -> class, with the words that the options add: `labels: {echt: bonafide}`."""
+    return {
+        **CLASS_FOLDERS,
+        **{word.lower(): label for word, label in entry.options.get("labels", {}).items()},
+    }
 
 
 def protocols_ending(entry: Entry) -> str:
@@ -40,9 +43,11 @@ def _asvspoof(entry: Entry) -> Callable[[Path, dict[str, Path]], bool]:
 
 
 def _real_fake(entry: Entry) -> Callable[[Path, dict[str, Path]], bool]:
+    names = class_folders(entry)
+
     def found(folder: Path, inside: dict[str, Path]) -> bool:
         splits = [path for name, path in inside.items() if name in SPLIT_FOLDERS]
-        return two_classes(inside) or any(two_classes(subfolders(path)) for path in splits)
+        return two_classes(inside, names) or any(two_classes(subfolders(path), names) for path in splits)
 
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 # What each layout may be told; anything else is a slip of the pen.
 OPTIONS: dict[str, set[str]] = {
     "asvspoof": {"access"},
-    "real_fake_folders": {"part", "parts", "split", "seed"},
+    "real_fake_folders": {"part", "parts", "labels", "split", "seed"},
     "protocol_csv": {"protocol", "columns", "labels", "split", "seed"},
     "features_csv": {"table", "label_column", "labels", "recording_column", "split", "seed"},
     "faces": {"split", "seed"},
@@ -65,5 +65,8 @@ def check_kinds(options: dict[str, Any]) -> dict[str, Any]:
             said = "nothing" if value is None else repr(value)
             raise ValueError(f"options say {name}: {said}; {advice}")
     if "labels" in options:
+        wrong = sorted(set(options["labels"].values()) - {"bonafide", "spoof"})
+        if wrong:
+            raise ValueError(f"`labels` in the options leads to {wrong}; only bonafide and spoof exist")
         options = {**options, "labels": {str(key): label for key, label in options["labels"].items()}}
     return options

@@ -12,19 +12,19 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.data.audio import AUDIO_ENDINGS
-from helpers.data.csv_file import first_line, read_csv_file
 from helpers.data.errors import DataError
-from helpers.data.layouts import SPLIT_FOLDERS, protocols_ending, require_root
+from helpers.data.labels import (
+    fill_attack_and_speaker,
+    first_line,
+    read_labels_in_words,
+    read_splits_in_words,
+)
+from helpers.data.layouts import protocols_ending, require_root
 from helpers.data.manifest import SPLITS, Entry
-from helpers.data.tree import is_folder, subfolders
+from helpers.data.tables import plain_name, read_named, read_rows, read_table
+from helpers.data.tree import is_folder, is_hidden, subfolders, walk
 
 COLUMNS = ["utterance", "path", "label", "attack", "speaker", "split", "dataset"]
-LABEL_WORDS = {
-    "bonafide": "bonafide", "bona-fide": "bonafide", "bona fide": "bonafide", "bona_fide": "bonafide",
-    "real": "bonafide", "genuine": "bonafide", "human": "bonafide", "natural": "bonafide",
-    "spoof": "spoof", "spoofed": "spoof", "fake": "spoof", "synthetic": "spoof", "deepfake": "spoof",
-}  # fmt: skip
-WHOLE = re.compile(r"\.0+$")  # the label 1.0 is the label 1
 
 
 def files_by_name(folder: Path, endings: Iterable[str] = AUDIO_ENDINGS) -> dict[str, str]:
@@ -73,11 +73,7 @@ def _protocol_folder(root: Path, ending: str) -> Path:
 
 
 def _read_trials(path: Path) -> pd.DataFrame:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise DataError(f"{path.name} is not in UTF-8: save it in UTF-8") from None
-    rows = {number: line.split() for number, line in enumerate(lines, 1) if line.strip()}
+    rows = read_rows(path)
     for number, row in rows.items():
         if len(row) != 5 and ("2021" in path.name or set(row[5:]) & {"bonafide", "spoof"}):
             raise DataError(
@@ -117,13 +113,10 @@ def read_asvspoof(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
         home = subfolders(home).get("flac", home)
         files = files_by_name(home)
         rows = table["split"] == split
-        found = table.loc[rows, "utterance"].map(files)
+        names = table.loc[rows, "utterance"].map(plain_name)
+        found = names.map(files)
         if found.isna().all() and files:  # a copy through a case-blind disk
-            found = (
-                table.loc[rows, "utterance"]
-                .str.lower()
-                .map({name.lower(): path for name, path in files.items()})
-            )
+            found = names.str.lower().map({name.lower(): path for name, path in files.items()})
         paths[rows] = found.fillna("")
         extras += len(files) - int(found.notna().sum())
     table["path"] = paths
@@ -162,13 +155,20 @@ def find_asv_scores(folder: Path, entry: Entry) -> dict[str, Path]:
 
 
 def read_protocol_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
-    """protocol.csv with at least `path` and `label`; utterance, attack, speaker and split where given.
+    """protocol.csv with `label` and `path` (or `utterance`, a file's name); attack, speaker and split where given.
 
-    Further columns are kept. `columns: {path: file}` in the options renames, `labels: {"1": bonafide}` translates.
+    Any table of `read_named`. Further columns are kept. In the options `columns: {path: file}` renames, and
+    `labels: {"1": bonafide}` translates.
     """
     root = require_root(folder, entry)
     name = str(entry.options.get("protocol", "protocol.csv"))
-    table = _renamed(read_csv_file(root / name), entry.options.get("columns", {}), name)
+    own = entry.options.get("labels", {})
+    if "columns" in entry.options:
+        table = _renamed(read_table(root / name), entry.options["columns"], name)
+    else:
+        table = read_named(root / name, own)
+    if "path" not in table and "utterance" in table:
+        table["path"] = table["utterance"]
     for column in ("path", "label"):
         if column not in table:
             raise DataError(
@@ -177,18 +177,31 @@ def read_protocol_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
             )
     if table.empty:
         raise DataError(f"{name} has a heading but no lines")
-    table["label"] = labels_in_words(table["label"], entry.options.get("labels", {}), name)
+    say = '`labels: {"1": bonafide, "0": spoof}` in the options, or the other way round'
+    table["label"] = read_labels_in_words(table["label"], own, name, say)
     if (table["path"] == "").any():
         raise DataError(f"{name}, line {first_line(table['path'] == '')}: the path is empty")
     if "utterance" not in table:
         table["utterance"] = [os.path.splitext(path)[0].replace("\\", "/") for path in table["path"]]
     refuse_twice(table["utterance"], name)
     table = fill_attack_and_speaker(table)
-    table["path"] = _present(root, table["path"])
+    found = _present(root, table["path"])
+    table["path"] = found if any(found) else _by_name(root, table["path"])
     refuse_twice(table.loc[table["path"] != "", "path"], name)
     if "split" in table:
-        table["split"] = splits_in_words(table["split"], name)
+        table["split"] = read_splits_in_words(table["split"], name)
     return table.reset_index(drop=True), []
+
+
+def _by_name(root: Path, names: pd.Series) -> list[str]:
+    """Paths of the recordings below `root` whose name, without folders and ending, is that of the protocol's cell."""
+    found: dict[str, str] = {}
+    for place, files in walk(root):
+        for file in files:
+            if not is_hidden(file) and os.path.splitext(file)[1].lower() in AUDIO_ENDINGS:
+                # Two recordings of one name: neither is sure to be the one.
+                found[plain_name(file)] = "" if plain_name(file) in found else os.path.join(place, file)
+    return [found.get(plain_name(name), "") for name in names]
 
 
 def _renamed(table: pd.DataFrame, columns: dict[str, str], name: str) -> pd.DataFrame:
@@ -223,43 +236,6 @@ def _file_names(folder: str) -> set[str]:
         return set()
     with os.scandir(folder) as entries:
         return {entry.name for entry in entries if not is_folder(entry)}
-
-
-def labels_in_words(labels: pd.Series, own: dict[str, str], name: str) -> pd.Series:
-    """real, fake, genuine, … -> bonafide | spoof; DataError names the first line (the index) with an unknown word."""
-    words = {**LABEL_WORDS, **{WHOLE.sub("", key.lower()): value for key, value in own.items()}}
-    found = labels.str.lower().str.replace(WHOLE, "", regex=True).map(words)
-    if found.isna().any():
-        line = first_line(found.isna())
-        raise DataError(
-            f"{name}, line {line}: label {labels[line]!r} is neither bonafide nor spoof; "
-            'numbers mean different things in different data: say `labels: {"1": bonafide, "0": spoof}` in the options'
-        )
-    wrong = set(found) - {"bonafide", "spoof"}
-    if wrong:
-        raise DataError(
-            f"{name}: `labels` in the options leads to {sorted(wrong)}; only bonafide and spoof exist"
-        )
-    return found
-
-
-def fill_attack_and_speaker(table: pd.DataFrame) -> pd.DataFrame:
-    """Bona fide speech gets the attack "-"; what is not told is "unknown"."""
-    attack = table["attack"] if "attack" in table else pd.Series("unknown", index=table.index)
-    attack = attack.where(~attack.isin(["", "-"]), "unknown")
-    table["attack"] = attack.where(table["label"] == "spoof", "-")
-    speaker = table["speaker"] if "speaker" in table else pd.Series("unknown", index=table.index)
-    table["speaker"] = speaker.where(~speaker.isin(["", "-"]), "unknown")
-    return table
-
-
-def splits_in_words(splits: pd.Series, name: str) -> pd.Series:
-    """training, Test, … -> train | dev | eval; DataError names the first line (the index) with an unknown word."""
-    found = splits.str.lower().map(SPLIT_FOLDERS)
-    if found.isna().any():
-        line = first_line(found.isna())
-        raise DataError(f"{name}, line {line}: split {splits[line]!r} is none of train, dev, eval")
-    return found
 
 
 def refuse_twice(utterances: pd.Series, name: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers.data.archives import files_of
 from helpers.data.errors import SourceError
 from helpers.data.layouts import find_root, marker_in_words
 from helpers.data.manifest import Entry
@@ -23,27 +23,6 @@ class Source:
     kind: str
     path: Path | None = None
     tried: list[str] = field(default_factory=list)
-    more: tuple[Path, ...] = ()  # further zips of the same download, staged together with `path`
-
-
-def _zips(archives: list[Path], tried: list[str]) -> Source:
-    return Source("zip", archives[0], tried, tuple(archives[1:]))
-
-
-def zips_of_one_download(path: Path) -> list[Path]:
-    """Drive packs a large folder as NAME-001.zip, NAME-002.zip, …: all of them; SourceError where one is lacking."""
-    match = re.fullmatch(r"(.*-)(\d{3})\.zip", path.name, re.IGNORECASE)
-    if match is None:
-        return [path]
-    pattern = re.compile(re.escape(match[1]) + r"(\d{3})\.zip", re.IGNORECASE)
-    found = {int(m[1]): one for one in sorted(path.parent.iterdir()) if (m := pattern.fullmatch(one.name))}
-    lacking = [number for number in range(1, max(found) + 1) if number not in found]
-    if lacking:
-        raise SourceError(
-            f"{path.name} is one of {max(found)} zips of one download and {match[1]}{lacking[0]:03d}.zip is not beside it: "
-            "download it too"
-        )
-    return [found[number] for number in sorted(found)]
 
 
 def find_source(entry: Entry, place: Place, source: str = "", quiet: bool = False) -> Source:
@@ -89,18 +68,16 @@ def _named(entry: Entry, name: str, tried: list[str]) -> Source:
     if path.is_dir():
         if find_root(path, entry) is not None:
             return Source("folder", path, tried)
-        archives = sorted(path.glob("*.zip"))
-        if archives:
-            for archive in archives:
-                zips_of_one_download(archive)
-            return _zips(archives, tried)
+        archives = sorted(path.glob("*.zip")) or sorted(path.glob("*.zip.001"))
+        if archives and set(archives) <= set(files_of(archives[0])):
+            return Source("zip", archives[0], tried)
         raise SourceError(f"{entry.name}: {path} is a folder, but {marker_in_words(entry)} is not in it")
     if path.is_file():
-        if path.suffix.lower() != ".zip":
+        if path.suffix.lower() not in (".zip", ".001"):
             raise SourceError(
                 f"{entry.name}: {path} is a file but not a .zip; name a zip or the unpacked folder"
             )
-        return _zips(zips_of_one_download(path), tried)
+        return Source("zip", path, tried)
     raise SourceError(
         f"{entry.name}: there is nothing at {path}; name an existing zip or folder, or leave it empty"
     )

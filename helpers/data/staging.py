@@ -11,28 +11,23 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
-import stat
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from helpers.data.errors import SourceError, StagingError
+from helpers.data.archives import BLOCK, files_of, join_parts, list_members, unpack, wanted_members
+from helpers.data.errors import ROOM, WORDS_OF_ERRNO, SourceError, StagingError, say
 from helpers.data.manifest import Entry
 
 if TYPE_CHECKING:
     from helpers.data.sources import Source
 
-BLOCK = 16 * 2**20  # bytes
 MARK = ".staged.json"
 SPARE = 64 * 2**20  # bytes left free on the disk beside what is written
-LOST_MOUNT = (errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNABORTED, errno.EHOSTDOWN)
 
 
 def stage(source: Source, entry: Entry, folder: Path) -> Path:
@@ -46,22 +41,17 @@ def stage(source: Source, entry: Entry, folder: Path) -> Path:
         return source.path
     if source.path is None:
         raise SourceError(f"{entry.name} is not here yet: download it first")
-    with disk_errors(entry.name):
-        return _stage([source.path, *source.more], entry, folder)
-
-
-def _stage(archives: list[Path], entry: Entry, folder: Path) -> Path:
     target = folder / entry.name
-    if _is_staged(
-        target, archives, entry
-    ):  # perhaps by somebody else, where we may not write, not even a lock
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    with only_one(folder / f"{entry.name}.lock"):
-        if _is_staged(target, archives, entry):
+    with disk_errors(entry.name):
+        # Perhaps by somebody else, where we may not write, not even a lock.
+        if _is_staged(target, source.path, entry):
             return target
-        started = time.monotonic()
-        mark = _unpack_beside(archives, entry, target)
+        folder.mkdir(parents=True, exist_ok=True)
+        with only_one(folder / f"{entry.name}.lock"):
+            if _is_staged(target, source.path, entry):
+                return target
+            started = time.monotonic()
+            mark = _unpack_beside(source.path, entry, target)
     print(
         f"staged {entry.name}: {mark['files']:,} files, {in_units(mark['unpacked_bytes'])} "
         f"in {time.monotonic() - started:.1f} s at {target}"
@@ -69,64 +59,66 @@ def _stage(archives: list[Path], entry: Entry, folder: Path) -> Path:
     return target
 
 
-def _unpack_beside(archives: list[Path], entry: Entry, target: Path) -> dict[str, Any]:
+def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
     part = target.with_name(target.name + ".part")
     copy = target.with_name(target.name + ".zip.part")
     _remove(part)
     _remove(copy)
-    members = [_members(archive, entry) for archive in archives]
-    unpacked = sum(info.file_size for infos in members for info in infos)
-    copied = os.stat(archives[0]).st_dev != os.stat(target.parent).st_dev
-    largest = max(archive.stat().st_size for archive in archives)
-    check_room(target.parent, (largest if copied else 0) + unpacked, entry.name)
-    facts = _facts(archives)
+    files = files_of(archive)
+    joined = not files[0].name.endswith(
+        ".zip"
+    )  # split in the middle of a file: no part can be read by itself
+    copied = joined or os.stat(archive).st_dev != os.stat(target.parent).st_dev
+    size = sum(file.stat().st_size for file in files)
+    if joined:
+        check_room(target.parent, 2 * size, entry.name)
+        members = [(copy, join_parts(files, copy, entry))]
+    else:
+        members = [(file, list_members(file, entry)) for file in files]
+    infos = [info for _, some in members for info in some]
+    unpacked = sum(info.file_size for info in infos)
+    check_room(target.parent, (size if copied else 0) + unpacked, entry.name)
+    facts = _facts(archive)
     sha256 = ""
-    for archive, infos in zip(archives, members, strict=True):
-        if copied:
-            sha256 = copy_sequentially(archive, copy)
-        elif entry.sha256:
-            sha256 = hash_file(archive)
-        if entry.sha256 and sha256 != entry.sha256:
-            _remove(copy)
-            raise StagingError(
-                f"{archive.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
-            )
-        _unpack(copy if copied else archive, infos, part)
+    if copied and len(files) == 1:
+        sha256 = copy_sequentially(archive, copy)
+        members = [(copy, infos)]
+    elif entry.sha256:
+        sha256 = hash_file(archive)
+    if entry.sha256 and sha256 != entry.sha256:
         _remove(copy)
+        raise StagingError(
+            f"{archive.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
+        )
+    for file, some in members:
+        unpack(file, archive.name, some, part)
     mark = {
         **facts,
         "sha256": sha256,
-        "files": sum(map(len, members)),
+        "files": len(infos),
         "unpacked_bytes": unpacked,
-        "options": _choice(entry),
+        "options": wanted_members(entry),
     }
     # Written before the rename: folder and mark appear in one step.
     (part / MARK).write_text(json.dumps(mark, indent=1), encoding="utf-8")
     (target / MARK).unlink(missing_ok=True)  # first: an outdated folder half removed must not look whole
     _remove(target)
     os.rename(part, target)
+    _remove(copy)
     return mark
 
 
-def _choice(entry: Entry) -> list[str]:
-    return sorted(str(name) for name in entry.options.get("members", []))
+def _facts(archive: Path) -> dict[str, Any]:
+    size = sum(file.stat().st_size for file in files_of(archive))
+    return {"archive": archive.name, "bytes": size, "mtime_ns": archive.stat().st_mtime_ns}
 
 
-def _facts(archives: list[Path]) -> dict[str, Any]:
-    found = [archive.stat() for archive in archives]
-    return {
-        "archive": archives[0].name,
-        "bytes": sum(status.st_size for status in found),
-        "mtime_ns": max(status.st_mtime_ns for status in found),
-    }
-
-
-def _is_staged(target: Path, archives: list[Path], entry: Entry) -> bool:
-    """A complete folder made from these very archives. A known checksum outweighs the file's time."""
-    mark, facts = staged_mark(target, entry), _facts(archives)
-    if mark.get("bytes") != facts["bytes"]:
+def _is_staged(target: Path, archive: Path, entry: Entry) -> bool:
+    """A complete folder made from this very archive. A known checksum outweighs the file's time."""
+    mark = staged_mark(target, entry)
+    if mark.get("bytes") != _facts(archive)["bytes"]:
         return False
-    return bool(entry.sha256) or mark.get("mtime_ns") == facts["mtime_ns"]
+    return bool(entry.sha256) or mark.get("mtime_ns") == archive.stat().st_mtime_ns
 
 
 def staged_mark(target: Path, entry: Entry) -> dict[str, Any]:
@@ -135,74 +127,10 @@ def staged_mark(target: Path, entry: Entry) -> dict[str, Any]:
         mark = json.loads((target / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    wanted = mark.get("options") == _choice(entry) and mark.get("sha256") == (
+    wanted = mark.get("options") == wanted_members(entry) and mark.get("sha256") == (
         entry.sha256 or mark.get("sha256")
     )
     return mark if wanted else {}
-
-
-def _members(archive: Path, entry: Entry) -> list[zipfile.ZipInfo]:
-    """The files to unpack, all names checked before the first byte is written."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            infos = opened.infolist()
-    except (zipfile.BadZipFile, EOFError):
-        raise StagingError(f"{archive.name} is cut off or not a zip: download or copy it again") from None
-    for info in infos:
-        info.filename = _file_name(info)
-    infos = [info for info in infos if not info.filename.endswith("/")]  # folders
-    for info in infos:
-        refuse_unsafe(info, archive.name)
-    wanted = tuple(name.lower() for name in _choice(entry))
-    if wanted:
-        infos = [info for info in infos if _is_wanted(info.filename.lower(), wanted)] or infos
-    if not infos:
-        raise StagingError(f"{archive.name} is an empty zip")
-    return infos
-
-
-def _file_name(info: zipfile.ZipInfo) -> str:
-    """With / between folders, though Windows programs write \\; and in UTF-8, though a Mac does not say so."""
-    name = info.filename
-    if not info.flag_bits & 0x800:  # read as cp437, in which text in UTF-8 is gibberish
-        with contextlib.suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    return name.replace("\\", "/")
-
-
-def _is_wanted(name: str, wanted: tuple[str, ...]) -> bool:
-    """Some uploads put one more folder around everything."""
-    return name.startswith(wanted) or name.partition("/")[2].startswith(wanted)
-
-
-def refuse_unsafe(info: zipfile.ZipInfo, archive: str) -> None:
-    """Raise StagingError for a member that would be written outside its folder, or is a link."""
-    name = info.filename.replace("\\", "/")
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-        raise StagingError(
-            f"{archive} holds {info.filename!r}, which leaves its folder: do not use this archive"
-        )
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise StagingError(f"{archive} holds {info.filename!r}, a link: pack the files themselves")
-
-
-def _unpack(archive: Path, members: list[zipfile.ZipInfo], part: Path) -> None:
-    made = set()
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            for info in members:
-                path = part / info.filename
-                if path.parent not in made:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    made.add(path.parent)
-                with opened.open(info) as packed, open(path, "wb") as plain:
-                    shutil.copyfileobj(packed, plain, 2**20)
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise StagingError(f"{archive.name} is damaged ({error}): download or copy it again") from None
-    except (RuntimeError, NotImplementedError) as error:
-        raise StagingError(
-            f"{archive.name} cannot be unpacked ({error}): pack it again as a plain zip"
-        ) from None
 
 
 def copy_sequentially(source: Path, target: Path) -> str:
@@ -216,8 +144,11 @@ def copy_sequentially(source: Path, target: Path) -> str:
 
 
 def hash_file(path: Path) -> str:
+    digest = hashlib.sha256()
     with open(path, "rb") as reader:
-        return hashlib.file_digest(reader, "sha256").hexdigest()
+        while block := reader.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_room(folder: Path, needed: int, name: str) -> None:
@@ -232,32 +163,17 @@ def check_room(folder: Path, needed: int, name: str) -> None:
 
 @contextlib.contextmanager
 def disk_errors(name: str, doing: str = "staged", then: str = "the next call begins anew") -> Iterator[None]:
-    """What a disk or a drive refuses, as a StagingError: one sentence with what to do."""
+    """A full disk, a broken mount, a name too long: StagingError in words."""
     try:
         yield
     except OSError as error:
-        if error.errno is None:  # of the network, whose callers explain it
+        if isinstance(error, FileNotFoundError) or error.errno not in WORDS_OF_ERRNO:
             raise
-        raise StagingError(_advice(error, name, doing, then)) from error
-
-
-def _advice(error: OSError, name: str, doing: str, then: str) -> str:
-    at = str(error.filename or name)
-    at = at if len(at) <= 80 else "…" + at[-79:]
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk filled up while {name} was {doing}: make room, or set HELPERS_WORK to a larger disk; {then}"
-    if error.errno in LOST_MOUNT:
-        return (
-            f"the drive broke off while {name} was {doing} ({error.strerror}): mount it again, or, where it is over its "
-            f"quota, copy the file to a drive of your own; {then}"
-        )
-    if error.errno == errno.ENAMETOOLONG:
-        return f"{name} holds a name too long for this disk ({at}): shorten the names, pack it again and call again"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{at} may not be read or written while {name} is {doing}: change its rights, or set HELPERS_WORK; {then}"
-    if error.errno in (errno.EEXIST, errno.EISDIR, errno.ENOTDIR):
-        return f"in {name} a file and a folder have one name ({at}): rename one, pack it again and call again"
-    return f"{name} could not be {doing} ({error.strerror}: {at}): put that right; {then}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            said = f"the disk filled up while {name} was {doing}: {ROOM}"
+        else:
+            said = f"{name} could not be {doing}: {say(error)}"
+        raise StagingError(f"{said}; {then}") from error
 
 
 @contextlib.contextmanager
@@ -267,7 +183,8 @@ def only_one(path: Path, waiting: str = "") -> Iterator[bool]:
     True with the lock, which ends with its process, killed or not; False where the file system knows no such lock:
     one process at a time there.
     """
-    lock = FileLock(path)
+    lock = FileLock(path, thread_local=False)
+    locked = True
     try:
         try:
             lock.acquire(timeout=0)
@@ -276,9 +193,9 @@ def only_one(path: Path, waiting: str = "") -> Iterator[bool]:
                 print(waiting, flush=True)
             lock.acquire()
     except (NotImplementedError, OSError):
-        pass
+        locked = False
     try:
-        yield lock.is_locked
+        yield locked
     finally:
         lock.release()
 
