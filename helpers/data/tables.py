@@ -129,7 +129,7 @@ def read_named(path: Path, own: dict[str, str] | None = None) -> pd.DataFrame:
     for place, (given, word, name) in enumerate(zip(headings, words, names, strict=True)):
         # Of two columns that mean the same, the one of that very name counts, else the first.
         counts = name is not None and name not in columns and (word == name or name not in words)
-        columns.append(name if counts else f"{given}_{place}" if name else given)
+        columns.append(name if name and counts else f"{given}_{place}" if name else given)
     return table.set_axis(columns, axis=1)
 
 

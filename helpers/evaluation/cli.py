@@ -123,11 +123,11 @@ def figures(
         result |= {key: section[key] for key in extra if key in section}
         result["per_attack"] = section["per_attack"]
     else:
-        bonafide, _ = by_class(table)
+        people, _ = by_class(table)
         spoofs = table[(table["label"] == "spoof") & (table["attack"] != "-")]
         result["per_attack"] = {
             str(name): {
-                "eer": ErrorCurve(bonafide, rows["score"]).eer()[0],
+                "eer": ErrorCurve(people, rows["score"]).eer()[0],
                 "n": len(rows),
                 "eer_official": eer_official(bonafide, rows["score"]),
             }
