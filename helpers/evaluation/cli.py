@@ -129,7 +129,7 @@ def figures(
             str(name): {
                 "eer": ErrorCurve(people, rows["score"]).eer()[0],
                 "n": len(rows),
-                "eer_official": eer_official(bonafide, rows["score"]),
+                "eer_official": eer_official(people, rows["score"]),
             }
             for name, rows in spoofs.groupby("attack")
         }
