@@ -154,7 +154,7 @@ def test_bare_notebook_of_nobodys_repository_refuses_in_a_sentence(tmp_path):
 
 def test_every_name_that_the_readme_imports_is_there():
     lines = re.findall(
-        r"^    from (helpers[.\w]*) import (.+?)(?:  #.*)?$", (PROJECT / "README.md").read_text(), re.M
+        r"^ *from (helpers[.\w]*) import (.+?)(?:  #.*)?$", (PROJECT / "README.md").read_text(), re.M
     )
     assert {home for home, _ in lines} >= {"helpers.execution.setup", "helpers.execution.colab"}
     for home, names in lines:
