@@ -6,6 +6,7 @@ files put together or without a table of lengths.
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 import time
@@ -83,14 +84,18 @@ def opened_by_libsndfile(path: str | Path) -> soundfile.SoundFile | None:
         opened = soundfile.SoundFile(os.fspath(path))
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError, OSError):
         return None
-    if opened.frames <= 0 or opened.frames / opened.samplerate > ENDLESS:
-        return None
-    if opened.format in ("MP3", "OGG") and _joined(Path(path).read_bytes(), opened.format):
+    in_part = opened.frames <= 0 or opened.frames / opened.samplerate > ENDLESS
+    if not in_part and opened.format in ("MP3", "OGG"):
+        # Mapped, not read: of an hour's file only the start may be wanted.
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            in_part = _joined(data, opened.format)
+    if in_part:
+        opened.close()
         return None
     return opened
 
 
-def _joined(data: bytes, form: str) -> bool:
+def _joined(data: mmap.mmap, form: str) -> bool:
     """True for an Ogg file in which a second stream begins, an MP3 with a tag in its middle or without a frame table."""
     if form == "OGG":
         at = data.find(b"OggS", 28)

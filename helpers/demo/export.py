@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -19,6 +18,7 @@ import torch
 from helpers.demo.detector import CARD, ONNX, Detector, RunDetector, load_detector
 from helpers.features import FeatureSetting, spectral
 from helpers.features.computation import FUNCTIONS, level
+from helpers.files import write_json
 
 AGREEMENT = 2e-3  # of log-odds: a Fourier transform by convolution rounds otherwise than the fast one
 OPSET = 18
@@ -104,7 +104,7 @@ def export_onnx(detector: Detector, path: Path | None = None) -> Path:
     finally:
         part.unlink(missing_ok=True)
     card = {**detector.card.facts, "opset": OPSET}
-    path.with_name(CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
+    write_json(path.with_name(CARD), card)
     return path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation.intervals import ROUNDS
-from helpers.evaluation.summary import attack_rows, summarise_split
+from helpers.evaluation.summary import summarise_split
 from helpers.metrics import eer
 from helpers.runs import Run
 
@@ -151,8 +151,3 @@ def find_measures(runs: Sequence[Run], dataset: str) -> pd.DataFrame | None:
                 na_values=[""],
             )
     return None
-
-
-def attacks_of(table: pd.DataFrame) -> list[str]:
-    """Names of the attacks in a table, sorted."""
-    return list(attack_rows(table))

@@ -72,33 +72,38 @@ def attack_bars(sections: Mapping[str, Mapping], title: str = "EER by attack", c
     return describe(figure, f"{title}, bars with 95 % intervals. {' '.join(said)}")
 
 
-def attack_map(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
-    """compare.attack_table as a shaded table: attacks down, models across (turned where they are many), EER in %."""
-    turned = table.shape[1] > MANY
-    shown = 100 * (table.T if turned else table)
-    width = 4.2 + 0.62 * shown.shape[1] if turned else 2.6 + 1.25 * shown.shape[1]
-    figure, ax = canvas(ax, (width, 1.9 + 0.36 * len(shown)))
+def _shade(shown: pd.DataFrame, ax: Axes, fmt: str, fontsize: int) -> None:
+    """A table of EER in % as shades from 0 to 50, each cell with its number."""
     sns.heatmap(
         shown,
         annot=True,
-        fmt=".0f" if turned else ".1f",
+        fmt=fmt,
         cmap="YlOrBr",
         vmin=0,
         vmax=50,
         ax=ax,
         linewidths=0.5,
         cbar_kws={"label": "EER (%)"},
-        annot_kws={"fontsize": 11},
+        annot_kws={"fontsize": fontsize},
     )
+    ax.tick_params(axis="y", rotation=0)
+    ax.grid(False)
+
+
+def attack_map(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
+    """compare.attack_table as a shaded table: attacks down, models across (turned where they are many), EER in %."""
+    turned = table.shape[1] > MANY
+    shown = 100 * (table.T if turned else table)
+    width = 4.2 + 0.62 * shown.shape[1] if turned else 2.6 + 1.25 * shown.shape[1]
+    figure, ax = canvas(ax, (width, 1.9 + 0.36 * len(shown)))
+    _shade(shown, ax, ".0f" if turned else ".1f", 11)
     ax.set(
         xlabel="attack" if turned else "",
         ylabel="" if turned else "attack",
         title="EER (%) by attack and model",
     )
-    ax.tick_params(axis="y", rotation=0)
     for text in ax.get_xticklabels():
         text.set(rotation=30, ha="right")
-    ax.grid(False)
     said = [f"{name}: {listed(table[name].dropna().items())}." for name in table]
     return describe(
         figure, f"EER as a shaded table, {len(table)} attacks by {table.shape[1]} detectors. {' '.join(said)}"
@@ -111,21 +116,8 @@ def cross_data_map(matrix: pd.DataFrame, ax: Axes | None = None) -> Figure:
     shown = 100 * matrix
     if isinstance(shown.index, pd.MultiIndex):
         shown.index = [f"{model}, {data}" for model, data in shown.index]
-    sns.heatmap(
-        shown,
-        annot=True,
-        fmt=".1f",
-        cmap="YlOrBr",
-        vmin=0,
-        vmax=50,
-        ax=ax,
-        linewidths=0.5,
-        cbar_kws={"label": "EER (%)"},
-        annot_kws={"fontsize": 12},
-    )
+    _shade(shown, ax, ".1f", 12)
     ax.set(xlabel="tested on", ylabel="trained on", title="Train on one, test on another: EER (%)")
-    ax.tick_params(axis="y", rotation=0)
-    ax.grid(False)
     said = [
         f"trained on {row}, tested on {column} {value:.1f} %"
         for row, values in shown.iterrows()

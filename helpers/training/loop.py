@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,7 +20,7 @@ from helpers.environment import cpu_threads, keep_freed_memory, pick_device, see
 from helpers.features import Cache, FeatureSetting
 from helpers.models import build_model
 from helpers.models.detector import Detector, Standardised, row_statistics
-from helpers.runs import Run
+from helpers.runs import Run, write_whole
 from helpers.training.batches import BatchReader, clip_weights, epoch_order, split_rows, step_seed
 from helpers.training.settings import TrainSettings
 
@@ -124,10 +121,10 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
         if eer < past["best_eer"]:
             past["best_eer"], past["best_epoch"] = eer, epoch + 1
             best = {name: tensor.detach().cpu().contiguous() for name, tensor in judged.state_dict().items()}
-            _by_rename(run.path("best.safetensors"), partial(save_file, best))
+            write_whole(run.path("best.safetensors"), partial(_write_weights, best))
         run.write_history(past["history"])
         states = {name: part.state_dict() if part is not None else None for name, part in parts.items()}
-        _by_rename(run.path("last.pt"), partial(torch.save, {**past, **states}))
+        write_whole(run.path("last.pt"), partial(torch.save, {**past, **states}))
         report(past, settings.epochs)
 
     model.load_state_dict(load_file(run.path("best.safetensors")))
@@ -242,10 +239,8 @@ def _too_late(spent: float, epochs: int, max_minutes: float) -> bool:
     return True
 
 
-def _by_rename(path: Path, write: Callable[[Path], Any]) -> None:
-    part = path.with_suffix(path.suffix + ".part")
-    write(part)
-    os.replace(part, path)
+def _write_weights(tensors: dict[str, torch.Tensor], file: BinaryIO) -> None:
+    file.write(save(tensors))
 
 
 class CosineHead(nn.Module):
