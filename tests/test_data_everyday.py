@@ -65,6 +65,23 @@ def test_text_and_video_without_sound_are_refused(tmp_path):
         read_audio(tmp_path / "b.mp4")
 
 
+def test_channels_that_change_on_the_way_are_refused(tmp_path):
+    for layout in ("mono", "stereo"):
+        with av.open(str(tmp_path / f"{layout}.aac"), "w", format="adts") as out:
+            stream = out.add_stream("aac", rate=RATE, layout=layout)
+            samples = np.tile((hum() * 32767).astype(np.int16)[None], (1 if layout == "mono" else 2, 1))
+            frame = av.AudioFrame.from_ndarray(samples, "s16p", layout)
+            frame.sample_rate = RATE
+            resampler = av.AudioResampler(stream.format, layout, RATE, stream.frame_size)
+            for part in (*resampler.resample(frame), *resampler.resample(None), None):
+                out.mux(stream.encode(part))
+    path = tmp_path / "both.aac"
+    path.write_bytes((tmp_path / "mono.aac").read_bytes() + (tmp_path / "stereo.aac").read_bytes())
+    assert len(read_audio(tmp_path / "mono.aac")) > 0.9 * len(hum())
+    with pytest.raises(BadAudio, match="both.aac changes its rate or channels on the way"):
+        read_audio(path)
+
+
 def test_what_cannot_be_heard_changes_no_feature(tmp_path):
     setting = FEATURES["logmel"]
     wave = hum()

@@ -146,6 +146,7 @@ def _by_av(path: str | Path, name: str, enough: float | None) -> Iterator[tuple[
     av.logging.set_level(av.logging.PANIC)
     n_read, n_packets, n_bad, rate, until = 0, 0, 0, 0, time.monotonic() + DECODE_SECONDS
     pieces: list[np.ndarray] = []
+    form: tuple[int, int, str] | None = None  # of the first frame
     try:
         with av.open(os.fspath(path), metadata_errors="ignore") as opened:
             if not opened.streams.audio:
@@ -164,9 +165,12 @@ def _by_av(path: str | Path, name: str, enough: float | None) -> Iterator[tuple[
                 except av.error.InvalidDataError:  # a tag between two files put together is no frame
                     n_bad += 1
                     continue
-                pieces += [part.to_ndarray().T for frame in frames for part in resampler.resample(frame)]
-                if len({piece.shape[1] for piece in pieces}) > 1:
-                    raise BadAudio(f"{name} changes its number of channels: convert it to WAV")
+                for frame in frames:
+                    form = form or (frame.sample_rate, frame.layout.nb_channels, frame.format.name)
+                    # Asked before converting: FFmpeg's resampler crashes where the channels change under it.
+                    if (frame.sample_rate, frame.layout.nb_channels, frame.format.name) != form:
+                        raise BadAudio(f"{name} changes its rate or channels on the way: convert it to WAV")
+                    pieces += [part.to_ndarray().T for part in resampler.resample(frame)]
                 if sum(piece.size for piece in pieces) > BLOCK_SAMPLES:
                     n_read += sum(map(len, pieces))
                     yield np.concatenate(pieces), rate
