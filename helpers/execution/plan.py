@@ -44,7 +44,7 @@ STAGED = ("01_download", "02_stage")  # enough for tables and photographs, of wh
 DATA = (*STAGED, "03_cache")
 # The smoke profile proves that a notebook runs and learns, on few clips, in seconds and in fp32.
 SMOKE = {"epochs": 2, "train_clips": 120, "eval_clips": 120}
-FULL = {"epochs": 40, "train_clips": 0, "eval_clips": 0}
+FULL = {"epochs": 60, "patience": 8, "train_clips": 0, "eval_clips": 0}
 TRAINING: dict[str, dict[str, Any]] = {"smoke": SMOKE, "full": FULL}
 CLASSICAL: dict[str, dict[str, Any]] = {
     "smoke": {"train_clips": 120, "eval_clips": 120},
