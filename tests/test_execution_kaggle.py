@@ -1,6 +1,5 @@
 """Kaggle: the real client against a stand-in for the service, and the packed kernel executed as Kaggle lays it out."""
 
-import argparse
 import json
 import os
 import re
@@ -18,12 +17,12 @@ from helpers.__main__ import dispatch
 from helpers.execution import kaggle as kernels
 from helpers.execution import kaggle_service
 from helpers.execution.carry import import_runs
-from helpers.execution.jobs import Request, expand
+from helpers.execution.jobs import Request, expand, needed_room
 from helpers.execution.kaggle import OneKernel, pack_project, project_digest
 from helpers.execution.kaggle_service import KaggleBusy, KaggleError, Service
 from helpers.execution.plan import Notebook, Row
-from helpers.execution.room import stages
-from helpers.runs import code_digest, write_json
+from helpers.files import write_json
+from helpers.runs import code_digest
 
 SECRET = "a-key-that-must-not-appear"
 PLAN = (
@@ -31,7 +30,6 @@ PLAN = (
     Notebook("10_train_tiny", "Tiny", "a run", 0.2, 0.1, ("01_make",), (Row("tiny", "tiny"),)),
     Notebook("90_compare", "Compare", "a table", 0.1, 0.1, device="cpu", core=True, reads_runs=True),
 )
-ASKED = {"owner": "student", "prefix": "adf", "attach": "", "cpu": False, "internet": False}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +57,7 @@ def stand_in(request, monkeypatch, tmp_path):
     from kaggle.api.kaggle_api_extended import KaggleApi
 
     monkeypatch.setattr(KaggleApi, "args", ["--local"])
+    monkeypatch.setattr(kernels, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(KaggleApi, "config", str(tmp_path / "home/kaggle.json"))
     yield server
     server.shutdown()
@@ -66,9 +65,10 @@ def stand_in(request, monkeypatch, tmp_path):
 
 
 def one_kernel(project, tmp_path, **more):
-    request = Request(everything=True, project=project, runs_dir=tmp_path / "runs", plan=PLAN)
-    asked = argparse.Namespace(**{**ASKED, "session_minutes": 690, "poll": 0.01, **more})
-    return OneKernel(asked, request)
+    chosen = {"everything": True, **more}
+    return OneKernel(
+        Request(**chosen, project=project, runs_dir=tmp_path / "runs", plan=PLAN), owner="student"
+    )
 
 
 def outputs(made, unfinished=0):
@@ -144,9 +144,7 @@ def test_what_breaks_at_the_same_place_is_not_pushed_a_third_time(project, stand
 
 
 def test_notebooks_that_need_no_gpu_take_none(project, stand_in, tmp_path):
-    request = Request(notebooks="01", project=project, runs_dir=tmp_path / "runs", plan=PLAN)
-    made = OneKernel(argparse.Namespace(**ASKED, session_minutes=690, poll=0.01), request)
-    made.push()
+    one_kernel(project, tmp_path, everything=False, notebooks="01").push()
     [pushed] = stand_in.named("SaveKernel")
     assert pushed["enableGpu"] is False and not pushed.get("machineShape")
 
@@ -219,9 +217,6 @@ def test_a_client_that_pulls_one_page_is_refused(stand_in, tmp_path, monkeypatch
         (["--profile", "full", "--models", "resnet50"], "needs weights from the internet.*--internet"),
         (["--profile", "full", "--models", "ssl"], "front_end facebook/.*--internet"),
         (["--models", "xgboost"], "saved with skops.*pip download"),
-        (["--prefix", "../other"], "--prefix takes .* small letters"),
-        (["--poll", "nan"], "--poll lies between"),
-        (["--session-minutes", "721"], "--session-minutes lies between"),
     ],
 )
 def test_what_kaggle_could_not_run_is_refused_before_a_token_is_asked_for(
@@ -245,10 +240,9 @@ def test_only_needed_features_are_cached_and_their_room_is_reckoned():
     caching = next(job for job in expand(request) if job.notebook.caches)
     assert caching.parameters["features"] == "loglinear"
     gigabytes = {
-        stage: round(size / 1e9, 1)
-        for stage, size in stages("asvspoof2019_la", ["logmel", "wave"], True).items()
+        stage: round(size / 1e9, 1) for stage, size in needed_room(expand(request), attached=True).items()
     }
-    assert gigabytes == {"asvspoof2019_la logmel": 2.9, "asvspoof2019_la wave": 15.7}
+    assert gigabytes == {"asvspoof2019_la loglinear": 12.5}
 
 
 def test_half_a_run_or_an_earlier_state_is_not_imported_over_a_further_one(tmp_path):
@@ -305,8 +299,7 @@ def on_kaggle(tmp_path, given, working, *command):
 def test_packed_kernel_stopped_in_a_training_resumes_in_the_next_one(project, tmp_path, monkeypatch):
     """Two sessions: the first training stops in time after an epoch, the second kernel finds its output below input."""
     monkeypatch.setattr(kernels, "Service", lambda: SimpleNamespace(owner="student"))
-    request = Request(project=project, runs_dir=tmp_path / "runs", plan=PLAN, notebooks="10")
-    made = OneKernel(argparse.Namespace(**ASKED, session_minutes=690, poll=1), request)
+    made = one_kernel(project, tmp_path, everything=False, notebooks="10")
     given = tmp_path / "input"
     pack_project(project, given / "datasets/student/adf-project", "student/adf-project")
     printed = []

@@ -9,14 +9,15 @@ import pytest
 from execution_toys import TINY, notebook
 
 from helpers.execution import plan as plans
-from helpers.execution.cells import find_repository, set_up_source
 from helpers.execution.jobs import Request, expand
 from helpers.execution.parameters import inspect_notebook
 from helpers.execution.plan import PLAN, Notebook
+from helpers.execution.setup import set_up_source
 from tools.notebooks import (
     BEGIN,
     END,
     check_form,
+    find_repository,
     generated,
     header_source,
     regenerate,

@@ -18,9 +18,10 @@ from torch.nn import functional as F
 from helpers import metrics
 from helpers.environment import cpu_threads, keep_freed_memory, pick_device, seed_everything
 from helpers.features import Cache, FeatureSetting
+from helpers.files import write_whole
 from helpers.models import build_model
 from helpers.models.detector import Detector, Standardised, row_statistics
-from helpers.runs import Run, write_whole
+from helpers.runs import Run
 from helpers.training.batches import BatchReader, clip_weights, epoch_order, split_rows, step_seed
 from helpers.training.settings import TrainSettings
 

@@ -21,9 +21,9 @@ from helpers.data import BadAudio, Dataset
 from helpers.environment import where_am_i
 from helpers.features import FEATURES, Cache, build_cache
 from helpers.features.cache import table_digest
+from helpers.files import digest, write_whole
 from helpers.models.classical import SVC_GRID, ClassicalDetector, Vgg16Svm
 from helpers.models.layers import count_parameters, milliseconds_per_clip
-from helpers.runs import digest, write_whole
 from helpers.training.batches import subset
 
 
