@@ -18,7 +18,7 @@ from helpers.execution import kaggle as kernels
 from helpers.execution import kaggle_service
 from helpers.execution.carry import import_runs
 from helpers.execution.jobs import Request, expand, needed_room
-from helpers.execution.kaggle import OneKernel, pack_project, project_digest
+from helpers.execution.kaggle import OneKernel, pack_project
 from helpers.execution.kaggle_service import KaggleBusy, KaggleError, Service
 from helpers.execution.plan import Notebook, Row
 from helpers.files import write_json
@@ -97,13 +97,13 @@ def test_project_travels_without_runs_caches_or_solutions(project, tmp_path):
     (project / "work/big.npy").write_bytes(b"x")
     (project / "wheels").mkdir(exist_ok=True)
     (project / "wheels/skops-1-py3-none-any.whl").write_bytes(b"x")
-    packed = pack_project(project, tmp_path / "packed", "student/adf-project")
+    packed = tmp_path / "packed"
+    before = pack_project(project, packed, "student/adf-project")
     names = {path.relative_to(packed).as_posix() for path in packed.rglob("*") if path.is_file()}
     wanted = {"helpers/__main__.py", "notebooks/01_make.ipynb", "wheels/skops-1-py3-none-any.whl"}
     assert wanted <= names and not [name for name in names if name.startswith(("work", "runs"))]
-    before = project_digest(project)
     (project / "work/more.npy").write_bytes(b"y")
-    assert project_digest(project) == before
+    assert pack_project(project, packed, "student/adf-project") == before
     shutil.rmtree(project / "wheels")
 
 
@@ -186,7 +186,7 @@ def test_push_that_the_client_takes_for_success_is_refused(project, stand_in, tm
         made.run()
 
 
-@pytest.mark.parametrize("status, says", [(401, "does not accept this token"), (429, "429"), (503, "503")])
+@pytest.mark.parametrize("status, says", [(401, "does not accept the token"), (429, "429"), (503, "503")])
 def test_refusals_are_sentences_with_either_credential(stand_in, status, says):
     stand_in.refuse["GetKernelSessionStatus"] = [(status, {"code": status, "message": "no"})] * 9
     with pytest.raises(KaggleError, match=says):
@@ -197,7 +197,7 @@ def test_no_connection_is_a_sentence(stand_in, monkeypatch):
     kaggle_env = sys.modules["kagglesdk.kaggle_env"]
     for one in (kaggle_env.KaggleEnv.LOCAL, kaggle_env.KaggleEnv.PROD):
         monkeypatch.setitem(kaggle_env._env_to_endpoint, one, "http://127.0.0.1:9")
-    with pytest.raises(KaggleBusy, match="no connection"):
+    with pytest.raises(KaggleBusy, match="there is no connection"):
         Service().kernel_state("student/adf-data")
 
 

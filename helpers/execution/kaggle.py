@@ -23,10 +23,6 @@ from helpers.execution.states import FINISHED, epochs_done, state_of, status_tab
 from helpers.files import digest, write_json
 from helpers.runs import WORKING
 
-TAKEN = (
-    "helpers/**/*", "notebooks/*.ipynb", "requirements.txt", "data_manifest.yaml", "LICENSE", "wheels/*.whl"
-)  # fmt: skip
-LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", "solutions"}
 PREFIX = "adf"  # of the names of data set and kernel
 ACCELERATOR = "NvidiaTeslaT4"  # two T4 cards
 SESSION_MINUTES = 690  # Kaggle ends a session after 720
@@ -44,28 +40,25 @@ assert runner.wait() in (0, 1, 3), "the runner did not start: see its lines abov
 """
 
 
-def project_files(project: Path) -> list[Path]:
-    """Relative paths of all that travels, in order: code, notebooks, the manifest, the starter corpus, wheels."""
-    found = {path.relative_to(project) for one in TAKEN for path in project.glob(one) if path.is_file()}
-    return sorted(path for path in found if not LEFT_OUT & set(path.parts) and path.suffix != ".pyc")
+def pack_project(project: Path, folder: Path, reference: str) -> str:
+    """Copy what travels (code, notebooks, starter corpus, wheels) into `folder`, with the metadata of a private data set.
 
-
-def project_digest(project: Path) -> str:
-    """Changes when any travelling file does."""
-    contents = {str(path): (project / path).read_bytes() for path in project_files(project)}
-    return digest({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
-
-
-def pack_project(project: Path, folder: Path, reference: str) -> Path:
-    """Copy what travels into `folder`, with the metadata of a private data set."""
+    The digest of all that was packed.
+    """
     shutil.rmtree(folder, ignore_errors=True)
-    for path in project_files(project):
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(project / path, folder / path)
+    ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "solutions")
+    for name in ("helpers", "notebooks", "wheels"):
+        if (project / name).is_dir():
+            shutil.copytree(project / name, folder / name, ignore=ignore)
+    for name in ("requirements.txt", "data_manifest.yaml", "LICENSE"):
+        if (project / name).is_file():
+            shutil.copy(project / name, folder)
+    packed = sorted(path for path in folder.rglob("*") if path.is_file())
     title = reference.split("/")[1].replace("-", " ")
     record = {"id": reference, "title": title, "licenses": [{"name": "apache-2.0"}]}
     write_json(folder / "dataset-metadata.json", record)
-    return folder
+    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in packed}
+    return digest({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
 
 
 def driver(arguments: list[str]) -> nbformat.NotebookNode:
@@ -162,10 +155,12 @@ class OneKernel:
         state = self.service.kernel_state(self.reference)
         if state.status not in ("absent", *ENDED):
             return f"{self.reference} is {state.status} already"
-        code = f"{self.project_reference} {project_digest(self.request.project)}"
+        packed = self.folder / "project"
+        code = (
+            f"{self.project_reference} {pack_project(self.request.project, packed, self.project_reference)}"
+        )
         note = self.folder.parent / f"{PREFIX}-project.txt"  # which code was sent last
         if not note.is_file() or note.read_text() != code:
-            packed = pack_project(self.request.project, self.folder / "project", self.project_reference)
             self.service.push_dataset(packed, self.project_reference, code)
             note.write_text(code)
         status = self.service.dataset_status(self.project_reference)
