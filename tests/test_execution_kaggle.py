@@ -17,11 +17,10 @@ from helpers.__main__ import dispatch
 from helpers.execution import kaggle as kernels
 from helpers.execution import kaggle_service
 from helpers.execution.carry import import_runs
-from helpers.execution.jobs import Request, expand, needed_room
+from helpers.execution.jobs import Request
 from helpers.execution.kaggle import OneKernel, pack_project
 from helpers.execution.kaggle_service import KaggleBusy, KaggleError, Service
 from helpers.execution.plan import Notebook, Row
-from helpers.files import write_json
 from helpers.runs import code_digest
 
 SECRET = "a-key-that-must-not-appear"
@@ -233,35 +232,6 @@ def test_own_audio_on_kaggle_is_named_by_its_path_there():
     assert kernels.attached_data([own], "me/clips", "/kaggle/input/clips") == ["me/clips"]
     with pytest.raises(ValueError, match="mine is in a manifest of your own.*data_manifest.yaml"):
         kernels.attached_data([SimpleNamespace(dataset="mine")], "")
-
-
-def test_only_needed_features_are_cached_and_their_room_is_reckoned():
-    request = Request(models="lcnn", notebooks="21", dataset="asvspoof2019_la", needed_caches=True)
-    caching = next(job for job in expand(request) if job.notebook.caches)
-    assert caching.parameters["features"] == "loglinear"
-    gigabytes = {
-        stage: round(size / 1e9, 1) for stage, size in needed_room(expand(request), attached=True).items()
-    }
-    assert gigabytes == {"asvspoof2019_la loglinear": 12.5}
-
-
-def test_half_a_run_or_an_earlier_state_is_not_imported_over_a_further_one(tmp_path):
-    source, runs = tmp_path / "pulled", tmp_path / "runs"
-    for name in ("a", "b"):
-        write_json(source / name / "params.json", {"notebook": "x"})
-    write_json(source / "b/metrics.json", {"complete": True, "code": "1"})
-    write_json(runs / "a/metrics.json", {"complete": True, "code": "1"})
-    for place, ended in ((source, 2), (runs, 1)):  # compared anew after further trainings
-        write_json(place / "e/params.json", {"notebook": "x"})
-        write_json(place / "e/metrics.json", {"complete": True, "code": "1", "ended": ended})
-    (source / "c").mkdir()
-    (source / "c/params.json").write_text('{"notebook": ')
-    for place, epochs in ((source, 1), (runs, 3)):
-        write_json(place / ".working/d/params.json", {"notebook": "x"})
-        (place / ".working/d/history.csv").write_text("epoch\n" + "1\n" * epochs)
-    assert import_runs(source, runs) == ["b", "e"] and import_runs(source, runs) == []
-    assert (runs / "a/metrics.json").is_file() and not (runs / "c").exists()
-    assert len((runs / ".working/d/history.csv").read_text().split()) == 4
 
 
 LAY_OUT = """set -e

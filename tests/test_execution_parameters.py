@@ -1,7 +1,5 @@
 """The parameters cell: what may stand in it, which overrides fit, what the notebook itself reads."""
 
-import json
-
 import pytest
 import yaml
 from execution_toys import TINY, notebook
@@ -49,18 +47,6 @@ def test_each_line_is_read_with_type_default_and_meaning():
 def test_anything_else_in_the_cell_is_named(line):
     with pytest.raises(ParameterError, match="line [12]: write `name: type = value"):
         inspect_source(line)
-
-
-def test_papermill_reads_the_same_names_and_defaults(tmp_path):
-    path = tmp_path / "toy.ipynb"
-    path.write_text(json.dumps(notebook(CELL.splitlines(), ["print(1)"])))
-    papermill = pytest.importorskip("papermill")
-    theirs = papermill.inspect_notebook(str(path))
-    ours = inspect_notebook(path)
-    assert list(theirs) == list(ours)
-    for name, parameter in ours.items():
-        assert theirs[name]["inferred_type_name"] == parameter.type
-        assert eval(theirs[name]["default"]) == parameter.default  # noqa: S307
 
 
 def test_two_parameter_cells_are_refused():

@@ -4,18 +4,20 @@ import functools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
-from execution_toys import environment, helpers, make_project
+from execution_toys import PROJECT, environment, helpers, make_project
 
 from helpers.__main__ import parser, request_from
 from helpers.execution import child
-from helpers.runs import read_json
+from helpers.files import read_json
 
 
 @pytest.fixture(scope="module")
@@ -387,3 +389,24 @@ def test_killed_at_random_moments_it_ends_with_the_same_scores(project, finished
     assert epochs == list(range(1, n_epochs + 1)), "an epoch twice or missing"
     assert score_of(folder) == pytest.approx(expected_value(epochs=n_epochs, seed=70), rel=1e-6)
     assert not marked(runs)
+
+
+BESIDE = Path(sys.executable).with_name("snakemake")  # `python -m pytest` does not put its folder on the PATH
+SNAKEMAKE = (
+    os.environ.get("SNAKEMAKE") or shutil.which("snakemake") or (str(BESIDE) if BESIDE.is_file() else None)
+)
+
+
+@pytest.mark.skipif(
+    not SNAKEMAKE, reason="snakemake is not installed (pip install snakemake, or name it in SNAKEMAKE)"
+)
+def test_snakefile_runs_the_notebooks_and_a_second_call_does_nothing(tmp_path):
+    project = make_project(tmp_path / "project")
+    shutil.copy(PROJECT / "notebooks/Snakefile", project / "notebooks")
+    line = [SNAKEMAKE, "-s", "notebooks/Snakefile", "--cores", "2", "--config", "models=tiny", "seeds=0,1"]
+    done = subprocess.run(line, cwd=project, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    complete = [read_json(path)["complete"] for path in (tmp_path / "runs").glob("*/metrics.json")]
+    assert complete == [True] * 4
+    again = subprocess.run(line, cwd=project, env=environment(), capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0 and "Nothing to be done" in again.stdout + again.stderr
