@@ -11,8 +11,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -121,20 +121,10 @@ def stop(process: subprocess.Popen[bytes], folder: Path, grace_seconds: float = 
     clear_leftovers(folder)
 
 
-@dataclass
-class Failure:
-    """What to tell the user about one notebook."""
-
-    what: str
-    cell: str = ""
-    lines: list[str] = field(default_factory=list)
-    advice: str = ""
-
-    def as_text(self, indent: str = "    ") -> str:
-        """Several lines, each indented."""
-        parts = [f"{self.what} in {self.cell}" if self.cell else self.what]
-        parts += [f"  {line}" for line in self.lines] + ([f"→ {self.advice}"] if self.advice else [])
-        return "\n".join(indent + part for part in parts)
+def failure(what: str, cell: str = "", lines: Iterable[str] = (), advice: str = "") -> str:
+    """What to tell the user about one notebook, in several indented lines."""
+    told = [f"{what} in {cell}" if cell else what, *(f"  {line}" for line in lines), f"→ {advice}"]
+    return "\n".join(f"    {line}" for line in told)
 
 
 def _name_of(cells: list[dict[str, Any]]) -> str:
@@ -147,7 +137,7 @@ def _name_of(cells: list[dict[str, Any]]) -> str:
     return f"cell {number} ({first[:60]})" if first else f"cell {number}"
 
 
-def diagnose(folder: Path, return_code: int) -> Failure:
+def diagnose(folder: Path, return_code: int) -> str:
     """The reason in words: from the executed notebook, and from the log where the notebook cannot know it."""
     try:
         cells = json.loads((folder / EXECUTED).read_text(encoding="utf-8"))["cells"]
@@ -166,29 +156,29 @@ def diagnose(folder: Path, return_code: int) -> Failure:
     raised = [f"{name}: {value}".splitlines()[0], *value.splitlines()[1:6]] if name else []
     if "CellTimeoutError" in log or "A cell timed out" in log:
         advice = f"stop trainings in time with --minutes; all it printed: {folder / LOG}"
-        return Failure("a cell did not end in time", cell, own, advice)
+        return failure("a cell did not end in time", cell, own, advice)
     if "Errno 28" in value or "No space left on device" in log[-4000:]:
         advice = (
             "free some room, or put HELPERS_WORK and HELPERS_RUNS on a larger disk, and run again: it resumes"
         )
-        return Failure("the disk is full", cell, raised, advice)
+        return failure("the disk is full", cell, raised, advice)
     if "Address already in use" in log and re.search("Kernel d(ied before replying|idn't respond)", log):
-        return Failure(PORT_TAKEN, advice="run again: it resumes")
+        return failure(PORT_TAKEN, advice="run again: it resumes")
     if "DeadKernelError" in log or "Kernel died" in log:
-        return Failure("the kernel was killed", cell, own, f"most often memory: {SMALLER}")
+        return failure("the kernel was killed", cell, own, f"most often memory: {SMALLER}")
     if "MemoryError" in name or "OutOfMemoryError" in name:
-        return Failure("memory ran out", cell, raised[:1], SMALLER)
+        return failure("memory ran out", cell, raised[:1], SMALLER)
     if name:
         advice = f"open {folder / EXECUTED}, fix the cause and run again: what is finished is not repeated"
-        return Failure("it raised", cell, raised, advice)
+        return failure("it raised", cell, raised, advice)
     if return_code == 0:
         advice = (
             "its last cell must call run.finish(...); open_run must be given the notebook's own parameters"
         )
-        return Failure(f"it ended without metrics.json in {folder.name}", "", own, advice)
+        return failure(f"it ended without metrics.json in {folder.name}", "", own, advice)
     if return_code < 0:
-        return Failure(f"papermill was killed by signal {-return_code}", cell, own, "run again: it resumes")
+        return failure(f"papermill was killed by signal {-return_code}", cell, own, "run again: it resumes")
     lines = own or [line for line in log.splitlines() if line.strip()][-2:]
-    return Failure(
+    return failure(
         f"papermill ended with code {return_code}", cell, lines, f"all that it printed: {folder / LOG}"
     )

@@ -15,7 +15,7 @@ from typing import Any
 from filelock import Timeout
 
 from helpers.execution import child
-from helpers.execution.child import PORT_TAKEN, Failure, Slot, diagnose
+from helpers.execution.child import PORT_TAKEN, Slot, diagnose, failure
 from helpers.execution.jobs import Job
 from helpers.execution.states import (
     FINISHED,
@@ -47,7 +47,7 @@ class Work:
     job: Job
     state: str = WAITING
     figure: str = ""
-    failure: Failure | None = None
+    failure: str = ""
     seconds: float = 0.0
     process: subprocess.Popen[bytes] | None = None
     slot: Slot | None = None
@@ -160,7 +160,7 @@ class Runner:
                 work.locks.callback(lock.release, force=True)
                 self._start(work, state)
             except OSError as error:
-                work.failure = Failure(f"could not start: {error}", advice="free some room and run again")
+                work.failure = failure(f"could not start: {error}", advice="free some room and run again")
                 self._end(work, FAILED)
         return True
 
@@ -204,9 +204,9 @@ class Runner:
             self._end(work, SAVED, key_figure(metrics), "saved, run again and it resumes")
         else:
             work.failure = diagnose(work.folder, code)
-            if work.failure.what == PORT_TAKEN and work.starts < 2:
+            if PORT_TAKEN in work.failure and work.starts < 2:
                 work.locks.close()
-                work.state, work.failure = WAITING, None
+                work.state, work.failure = WAITING, ""
                 self._tell(work, f"{PORT_TAKEN}: once more")
             else:
                 self._end(work, FAILED)
@@ -228,8 +228,8 @@ class Runner:
         line = f"[{ended:>2}/{len(self.works)}] {work.job.label:<{self.width}}  {state or work.state:<8} {taken:>9}"
         with suppress(OSError):
             self.say(f"{line}  {work.figure:<16} {note}".rstrip())
-            if work.failure is not None:
-                self.say(work.failure.as_text())
+            if work.failure:
+                self.say(work.failure)
 
     def _planned(self, work: Work) -> float:
         """Seconds by the plan."""
