@@ -218,8 +218,9 @@ def test_fault_in_a_notebook_is_told_with_cell_and_advice(project, finished, mon
     )
     program += "from helpers.__main__ import dispatch; sys.exit(dispatch(sys.argv[1:]))"
     line = [sys.executable, "-c", program, "run", "--notebooks", "11", "-p", "fault", fault]
-    done = subprocess.run(line, cwd=project, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 1
+    ascii_only = environment(PYTHONIOENCODING="ascii")  # a terminal that lacks the arrow before the advice
+    done = subprocess.run(line, cwd=project, env=ascii_only, capture_output=True, text=True)
+    assert done.returncode == 1 and "\\u2192" in done.stdout
     for words in says:
         assert words in done.stdout
     assert not marked(finished[0])
@@ -239,23 +240,34 @@ os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *sys.argv[
 """
 
 
+def with_kernel(tmp_path, monkeypatch, *argv):
+    """What Jupyter will start as `python3`."""
+    folder = tmp_path / "jupyter/kernels/python3"
+    folder.mkdir(parents=True)
+    spec = {"argv": [*map(str, argv)], "display_name": "Python 3", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+
+
 @pytest.mark.parametrize("thefts", [1, 2])
 def test_kernel_whose_port_is_taken_is_started_again(project, tmp_path, monkeypatch, thefts):
     """Two kernels that start in one moment can be told the same port; here the port is taken before the kernel comes."""
-    kernel = tmp_path / "jupyter/kernels/python3"
-    kernel.mkdir(parents=True)
-    (kernel / "thief.py").write_text(PORT_THIEF.replace("{thefts}", str(thefts)))
-    argv = [sys.executable, str(kernel / "thief.py"), "-f", "{connection_file}"]
-    (kernel / "kernel.json").write_text(
-        json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"})
-    )
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    monkeypatch.setenv("HELPERS_RUNS", str(tmp_path / "runs"))
+    thief = tmp_path / "thief.py"
+    thief.write_text(PORT_THIEF.replace("{thefts}", str(thefts)))
+    with_kernel(tmp_path, monkeypatch, sys.executable, thief, "-f", "{connection_file}")
     done = helpers(project, "run", "--notebooks", "01", check=False)
-    assert (done.returncode, (kernel / "starts").read_text()) == ((0, "xx") if thefts == 1 else (1, "xx"))
+    assert (done.returncode, (tmp_path / "starts").read_text()) == ((0, "xx") if thefts == 1 else (1, "xx"))
     assert done.stdout.count("took its kernel's port: once more") == 1
     assert ("1 done" in done.stdout, "port\n    → run again" in done.stdout) == (thefts == 1, thefts == 2)
     assert not marked(tmp_path / "runs")
+
+
+def test_kernel_of_a_python_that_cannot_start_it_is_a_sentence(project, tmp_path, monkeypatch):
+    with_kernel(
+        tmp_path, monkeypatch, sys.executable, "-c", "import nothing_of_that_name", "{connection_file}"
+    )
+    said = helpers(project, "run", "--notebooks", "01", check=False).stdout
+    assert "the kernel did not start" in said and "-m ipykernel install --sys-prefix" in said
 
 
 def test_others_go_on_when_one_notebook_breaks(project, finished, monkeypatch):

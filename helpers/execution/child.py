@@ -88,7 +88,7 @@ def start(
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=source.parent,
-            env={**environ, HANDED_FOLDER: str(folder), "PYTHONUNBUFFERED": "1"},
+            env={**environ, HANDED_FOLDER: str(folder), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
             start_new_session=True,
             preexec_fn=(lambda: libc.prctl(1, signal.SIGKILL)) if libc else None,
         )
@@ -162,8 +162,13 @@ def diagnose(folder: Path, return_code: int) -> str:
             "free some room, or put HELPERS_WORK and HELPERS_RUNS on a larger disk, and run again: it resumes"
         )
         return failure("the disk is full", cell, raised, advice)
-    if "Address already in use" in log and re.search("Kernel d(ied before replying|idn't respond)", log):
-        return failure(PORT_TAKEN, advice="run again: it resumes")
+    if re.search("Kernel d(ied before replying|idn't respond)", log):
+        if "Address already in use" in log:
+            return failure(PORT_TAKEN, advice="run again: it resumes")
+        advice = (
+            f"the kernel `python3` must be this Python's: {sys.executable} -m ipykernel install --sys-prefix"
+        )
+        return failure("the kernel did not start", advice=f"{advice}; all it printed: {folder / LOG}")
     if "DeadKernelError" in log or "Kernel died" in log:
         return failure("the kernel was killed", cell, own, f"most often memory: {SMALLER}")
     if "MemoryError" in name or "OutOfMemoryError" in name:
