@@ -23,6 +23,7 @@ class KaggleStandIn(ThreadingHTTPServer):
         self.looks_until_done = 2
         self.running_gpu_at_once = 0
         self.public = False  # whether data sets are given without a token
+        self.shared = {}  # data set -> the folder below the mount under which the host's shared cache shows it
         self.storage_headers = {"ETag": '"v1"'}
         self.break_after, self.slow = (
             [],
@@ -68,7 +69,11 @@ class Handler(BaseHTTPRequestHandler):
         server, method = self.server, self.path.rsplit("/", 1)[1]
         body = json.loads(self.body() or b"{}")
         server.calls.append((method, body))
-        free = method == "IntrospectToken" or method == "DownloadDataset" and server.public
+        free = (
+            method == "DownloadDataset"
+            and server.public
+            or method in ("IntrospectToken", "is_supported", "mount", "AttachDatasourceUsingJwtRequest")
+        )
         if not free and not self.headers.get("Authorization", "").startswith(("Basic ", "Bearer ")):
             return self.answer({"code": 401, "message": "Unauthenticated"}, 401)
         once = server.refuse.get(method)
@@ -79,6 +84,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def IntrospectToken(self, server, body):
         self.answer({"active": True, "username": "student"})
+
+    def is_supported(self, server, body):
+        """Colab's own service beside the notebook."""
+        self.answer({}, 200 if f"{body['owner']}/{body['dataset']}" in server.shared else 404)
+
+    def mount(self, server, body):
+        self.answer({"slug": server.shared[f"{body['owner']}/{body['dataset']}"]})
+
+    def AttachDatasourceUsingJwtRequest(self, server, body):
+        """The service inside a Kaggle session."""
+        name = "{OwnerSlug}/{DatasetSlug}".format(**body["datasetRef"])
+        if name not in server.shared:
+            return self.answer({"code": 403, "message": "Permission denied"}, 403)
+        self.answer({"wasSuccessful": True, "result": {"mountSlug": server.shared[name]}})
 
     def DownloadDataset(self, server, body):
         self.answer(b"", 302, [("Location", f"{server.url}/storage/archive.zip")])

@@ -17,7 +17,7 @@ import pytest
 from data_trees import asvspoof, zipped
 from kaggle_stand_in import KaggleStandIn
 
-from helpers.data import SourceError, StagingError, get_entry, open_dataset, staging
+from helpers.data import SourceError, StagingError, find_source, get_entry, open_dataset, staging
 from helpers.data import download as download_module
 from helpers.data.download import BLOCK, download
 from helpers.data.manifest import PROJECT
@@ -271,3 +271,27 @@ def test_notebook_01_downloads_what_is_not_there(service, tmp_path, monkeypatch)
     assert [at.kind for at in names["found"].values()] == ["download"]
     assert [archive.read_bytes() for archive in names["archives"]] == [service.archive]
     assert list((tmp_path / "runs").glob("01_download-here-*/metrics.json"))
+
+
+@pytest.mark.parametrize("host", ["kaggle", "colab"])
+def test_what_the_host_shares_is_attached_and_neither_copied_nor_downloaded(
+    service, tmp_path, monkeypatch, capsys, host
+):
+    pytest.importorskip("kagglehub", reason="kagglehub is part of the hosted images")
+    mounted = tmp_path / "mount" / "datasets" / ENTRY.slug
+    asvspoof(mounted)
+    service.public, service.shared = True, {ENTRY.slug: f"datasets/{ENTRY.slug}"}
+    if host == "kaggle":
+        given = {**KAGGLE, "KAGGLE_DATA_PROXY_URL": service.url, "KAGGLE_USER_SECRETS_TOKEN": "a"}
+        given |= {"KAGGLE_DATA_PROXY_TOKEN": "b", "KAGGLE_CACHE_MOUNT_FOLDER": str(tmp_path / "mount")}
+    else:
+        given = {"COLAB_RELEASE_TAG": "1", "TBE_RUNTIME_ADDR": service.url.removeprefix("http://")}
+        given["COLAB_CACHE_MOUNT_FOLDER"] = str(tmp_path / "mount")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    place = where_am_i({**given, "HELPERS_WORK": str(tmp_path / "work")}, tmp_path)
+    opened = open_dataset("asvspoof2019_la", place=place, allow_mismatch=True)
+    assert len(opened) == 8 and opened.root == mounted and not asked(service)
+    assert "attached at" in capsys.readouterr().out
+    service.shared = {}  # not shared: said, and downloaded
+    assert find_source(ENTRY, place).kind == "download" and "looked: kagglehub (" in capsys.readouterr().out

@@ -1,4 +1,5 @@
-"""Where a data set can be had from here: the user's own path, a Kaggle input, Drive, an earlier download or staging."""
+"""Where a data set can be had from here: the user's own path, a Kaggle input, Drive, an earlier download or staging, the
+caches that Kaggle and Colab share."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.data.errors import SourceError
+from helpers.data.errors import SourceError, say
 from helpers.data.folders import find_root, marker_in_words
 from helpers.data.manifest import Entry
 from helpers.data.staging import disk_errors, files_of, staged_mark
@@ -83,6 +84,8 @@ def _search(entry: Entry, place: Place) -> Iterator[Source]:
     print(f"looked: {staged} (staged before)")
     if staged_mark(staged, entry).get("archive") in names:
         yield Source("folder", staged)
+    if entry.slug and place.name != "local":
+        yield from _shared_cache(entry)
 
 
 def _kaggle_input(entry: Entry, inputs: Path, names: list[str]) -> Iterator[Source]:
@@ -100,3 +103,28 @@ def _kaggle_input(entry: Entry, inputs: Path, names: list[str]) -> Iterator[Sour
             yield Source("folder", path)
         archives = sorted(path.glob("*.zip")) if named else [path / name for name in names]
         yield from (Source("zip", archive) for archive in archives if archive.is_file())
+
+
+def _shared_cache(entry: Entry) -> Iterator[Source]:
+    """What kagglehub attaches to a Kaggle session or mounts from Colab's shared cache, without a copy or a download."""
+    try:
+        import kagglehub
+        from kagglehub.colab_cache_resolver import DatasetColabCacheResolver
+        from kagglehub.handle import parse_dataset_handle
+        from kagglehub.kaggle_cache_resolver import DatasetKaggleCacheResolver
+
+        handle = parse_dataset_handle(entry.slug)
+        if not any(
+            cache().is_supported(handle) for cache in (DatasetKaggleCacheResolver, DatasetColabCacheResolver)
+        ):
+            print(f"looked: kagglehub (no shared copy of {entry.slug})")
+            return
+        folder = Path(kagglehub.dataset_download(entry.slug))
+    except ImportError:
+        return
+    except Exception as error:  # kagglehub's own kinds have no common base; the download may still succeed
+        print(f"looked: kagglehub ({say(error)})")
+        return
+    print(f"looked: kagglehub ({entry.slug} attached at {folder})")
+    if find_root(folder, entry) is not None:
+        yield Source("folder", folder)
