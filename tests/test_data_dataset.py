@@ -44,7 +44,7 @@ def test_a_path_named_by_the_user_is_never_passed_over(tmp_path, manifest):
     touch(tmp_path / "notes.txt")
     for name, sentence in (
         ("typo", "there is nothing at"),
-        ("empty", "a folder ending in _LA_cm_protocols is not in it"),
+        ("empty", "does not hold a folder ending in _LA_cm_protocols; it holds nothing"),
         ("notes.txt", "not a zip"),
     ):
         with pytest.raises(DataError, match=sentence):

@@ -41,7 +41,8 @@ NOBODY = {"-", "unknown", ""}  # stand for no name, in every set alike
 @dataclass
 class Dataset:
     """What open_dataset hands on. `table`: utterance, path, label, attack, speaker, split, dataset, then what else
-    the data tell. `counts`: expected and found per split and class. `missing`: trials whose file is not there."""
+    the data tell. `counts`: expected and found per split and class. `missing`: trials whose file is not there.
+    `allowed`: what differs from protocol and manifest and was let pass."""
 
     name: str
     entry: Entry
@@ -51,6 +52,7 @@ class Dataset:
     counts: pd.DataFrame
     missing: pd.DataFrame
     notes: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
     asv_scores: dict[str, Path] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -117,7 +119,7 @@ def open_dataset(
     for split in [split for split in SPLITS if split in set(table["split"])]:
         labels = table.loc[table["split"] == split, "label"]
         print(f"{name} {split}: " + ", ".join(f"{(labels == label).sum():,} {label}" for label in LABELS))
-    return Dataset(name, entry, root, table, mark, counts, missing, notes, asv_scores)
+    return Dataset(name, entry, root, table, mark, counts, missing, notes, allowed.passed, asv_scores)
 
 
 def _union(entry: Entry, sets: list[Dataset]) -> Dataset:
@@ -135,6 +137,7 @@ def _union(entry: Entry, sets: list[Dataset]) -> Dataset:
         pd.concat([one.counts.assign(dataset=one.name) for one in sets], ignore_index=True),
         pd.concat([_prefixed(one.missing, one.name) for one in sets], ignore_index=True),
         [f"{one.name}: {note}" for one in sets for note in one.notes],
+        [words for one in sets for words in one.allowed],
     )
 
 
@@ -184,12 +187,14 @@ class _Allowed:
     file: Path
     now: bool
     remember: bool
+    passed: list[str] = field(default_factory=list)
 
     def pass_or_raise(self, words: str, advice: str) -> None:
         before = self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []
         if not self.now and words not in before:
             raise CountMismatch(f"{words}. {advice}, or set allow_mismatch to go on with what is there")
-        print("allowed: " + words)
+        print(f"{'allowed' if self.remember else 'differs'}: {words}")
+        self.passed.append(words)
         if self.remember and words not in before:
             write_text(self.file, "\n".join([*before, words]))
 

@@ -40,7 +40,7 @@ def _name_speakers(table: pd.DataFrame) -> pd.DataFrame:
 
 def read_deep_voice(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     """One row a recording (they last minutes; open_dataset cuts them), with source and target speaker."""
-    table, notes = read_class_folders(require_root(folder, entry), entry)
+    table, notes = read_class_folders(folder, entry)
     table = table.drop(columns="group")
     table["utterance"] = table["recording"] = table["utterance"].str.rpartition("/")[2].str.lower()
     if table["utterance"].duplicated().any():

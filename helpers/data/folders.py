@@ -5,9 +5,10 @@ Uploads nest folders, so each layout is found by a marker: protocols, a table, o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -15,16 +16,15 @@ import pandas as pd
 from helpers.data.audio import AUDIO_ENDINGS
 from helpers.data.errors import DataError, SourceError
 from helpers.data.labels import CLASS_FOLDERS, SPLIT_WORDS
-from helpers.data.manifest import Entry
-from helpers.data.tree import find_files, left_out_in_words, list_folders, subfolders
+from helpers.data.manifest import SPLITS, Entry
+from helpers.data.tree import find_files, is_hidden, left_out_in_words, list_folders, subfolders
 
 FACE_FOLDERS = {**CLASS_FOLDERS, "training_real": "bonafide", "training_fake": "spoof"}
 IMAGES = {".jpg", ".jpeg", ".png"}
+TABLES = {".csv", ".tsv", ".txt"}
 FACE_NAME = re.compile(r"(easy|mid|hard)_(\d+)_([01]{4})", re.IGNORECASE)
 FACE_PARTS = ("left_eye", "right_eye", "nose", "mouth")  # what the four digits of a face's name stand for
 MAX_DEPTH = 5
-# Folders with thousands of files and nothing to find below them.
-LEAVES = {"flac", "wav", "ogg", "wavs", *FACE_FOLDERS}
 
 
 # ---------------------------------------------------------------- where the data begin
@@ -34,12 +34,6 @@ def protocols_ending(entry: Entry) -> str:
     """How the name of the folder with ASVspoof's protocols ends, in lower case."""
     access = entry.options.get("access", "").lower()
     return f"_{access}_cm_protocols" if access else "_cm_protocols"
-
-
-def class_folders(entry: Entry) -> dict[str, str]:
-    """Lower-case names of folders -> class, with the words that the options add: `labels: {echt: bonafide}`."""
-    own = {word.lower(): label for word, label in entry.options.get("labels", {}).items()}
-    return {**(FACE_FOLDERS if entry.layout == "faces" else CLASS_FOLDERS), **own}
 
 
 def marker_in_words(entry: Entry) -> str:
@@ -55,146 +49,178 @@ def marker_in_words(entry: Entry) -> str:
     return "folders real/ and fake/ (directly, or inside training/ validation/ testing/)"
 
 
-def _marker(entry: Entry) -> Callable[[Path, dict[str, Path]], bool]:
-    """Whether the data begin in a folder, asked with what folders are inside."""
-    if entry.layout == "asvspoof":
-        return lambda folder, inside: any(name.endswith(protocols_ending(entry)) for name in inside)
-    if entry.layout in ("protocol_csv", "features_csv"):
-        name = marker_in_words(entry).removeprefix("the file ")
-        return lambda folder, inside: (folder / name).is_file()
-    names = class_folders(entry)
-
-    def two_classes(inside: dict[str, Path]) -> bool:
-        return {names[name] for name in inside if name in names} == {"bonafide", "spoof"}
-
-    def found(folder: Path, inside: dict[str, Path]) -> bool:
-        splits = [path for name, path in inside.items() if name in SPLIT_WORDS]
-        return two_classes(inside) or any(two_classes(subfolders(path)) for path in splits)
-
-    return found
-
-
 def _walk(folder: Path) -> Iterator[tuple[Path, dict[str, Path]]]:
-    """Folders breadth first, so that the shallowest match wins; leaves with the audio are not entered."""
+    """Folders breadth first, so that the shallowest match comes first, with the folders inside them."""
     level = [folder]
     for _ in range(MAX_DEPTH + 1):
         below: list[Path] = []
         for place in level:
-            try:
+            with contextlib.suppress(OSError):
                 inside = subfolders(place)
-            except OSError:
-                continue
-            yield place, inside
-            below += [path for name, path in sorted(inside.items()) if name not in LEAVES]
+                yield place, inside
+                below += [
+                    path for name, path in sorted(inside.items()) if name not in ("flac", "wav", "wavs")
+                ]
         level = below
 
 
 def find_root(folder: Path, entry: Entry) -> Path | None:
-    """The shallowest folder in which the layout begins, or None; `part` in the options names one of several."""
-    marker = _marker(entry)
-    found = (place for place, inside in _walk(folder) if marker(place, inside))
-    part = entry.options.get("part", "").lower()
-    if not part:
-        return next(found, None)
-    # Parts may lie below a folder that is called like one of them: the one that is named deepest counts.
-    roots, depths = list(found), []
-    for place in roots:
-        names = [folder.name.lower(), *map(str.lower, place.relative_to(folder).parts)]
-        depths.append(max((number for number, name in enumerate(names) if name == part), default=-1))
-    if depths and max(depths) >= 0:
-        return roots[depths.index(max(depths))]
-    # A folder named by hand may be the part itself under another name.
-    return folder if folder in roots else None
+    """The shallowest folder in which the layout begins, or None."""
+    if entry.layout in ("real_fake_folders", "faces", "deep_voice"):
+        found = find_classes(folder, entry)
+        return Path(os.path.commonpath([path.parent for path, _ in found])) if found else None
+    ending, name = protocols_ending(entry), marker_in_words(entry).removeprefix("the file ")
+    for place, inside in _walk(folder):
+        if entry.layout == "asvspoof":
+            if any(one.endswith(ending) for one in inside):
+                return place
+        elif (place / name).is_file():
+            return place
+    return None
 
 
 def require_root(folder: Path, entry: Entry) -> Path:
-    """find_root, or a SourceError that says what was looked for and what is there."""
+    """find_root, or a SourceError that says what was looked for, what is there, and what to do."""
     root = find_root(folder, entry)
     if root is not None:
         return root
-    there = sorted(path.name for path in folder.iterdir())[:8] if folder.is_dir() else []
+    there = sorted(path.name for path in folder.iterdir() if not is_hidden(path.name))
+    more = f" and {len(there) - 8:,} more" if len(there) > 8 else ""
     part = f" for the part {entry.options['part']}" if "part" in entry.options else ""
     raise SourceError(
-        f"{entry.name}: {folder} does not hold {marker_in_words(entry)}{part}; it holds {', '.join(there) or 'nothing'}"
+        f"{entry.name}: {folder} does not hold {marker_in_words(entry)}{part}; "
+        f"it holds {', '.join(there[:8]) or 'nothing'}{more}{'' if part else _advice(folder, entry)}"
     )
+
+
+def _advice(folder: Path, entry: Entry) -> str:
+    """What to do with a folder of one's own that was not understood."""
+    inside = list(subfolders(folder))
+    tables = sorted(
+        path.name for depth in ("*", "*/*") for path in folder.glob(depth) if path.suffix in TABLES
+    )
+    if entry.layout in ("real_fake_folders", "protocol_csv") and tables:
+        return f". If {tables[0]} names files and labels: `layout: protocol_csv`, `options: {{protocol: {tables[0]}}}`"
+    if entry.layout == "real_fake_folders" and inside:
+        return f". If its folders have other names, say in the options what they mean: `labels: {{{inside[0]}: spoof}}`"
+    if entry.layout == "real_fake_folders":
+        return (
+            ". Sort the files into such folders, or list them in a table protocol.csv with columns path,label"
+        )
+    return ""
 
 
 # ---------------------------------------------------------------- class folders -> rows
 
 
-def _class_rows(
-    root: Path, names: dict[str, str], endings: Collection[str], prefix: str
-) -> list[dict[str, str]]:
-    """utterance, path, label, group (the folder inside the class's own) of every file in the class folders; Real/
-    beside real/ are both read."""
+def find_classes(folder: Path, entry: Entry) -> list[tuple[Path, str]]:
+    """Every folder below `folder` that is named for a class, with that class; [] unless both classes are there.
+
+    Real/ beside real/ are two; fakes/ is fake/; `labels: {echt: bonafide}` in the options adds words. A folder named
+    for a class that has both classes inside, deepfake/real and deepfake/fake, is a mere name. `part` in the options
+    names one of several trees.
+    """
+    words = {word.lower(): label for word, label in entry.options.get("labels", {}).items()}
+    words = {**(FACE_FOLDERS if entry.layout == "faces" else CLASS_FOLDERS), **words}
+
+    def classes_in(place: Path) -> list[tuple[Path, str]]:
+        names = [(path, path.name.lower()) for path in list_folders(place)]
+        return [(path, words.get(name, words.get(name.removesuffix("s"), ""))) for path, name in names]
+
+    found, level = [], [folder]
+    for _ in range(MAX_DEPTH + 1):
+        below = []
+        for path, label in (one for place in level for one in classes_in(place)):
+            if label and len({inner for _, inner in classes_in(path)} - {""}) < 2:
+                found.append((path, label))
+            else:
+                below.append(path)
+        if found and entry.layout != "real_fake_folders":
+            break  # published once more further down
+        level = below
+    if entry.options.get("part"):
+        found = _of_part(found, folder, entry.options["part"].lower())
+    return found if len({label for _, label in found}) == 2 else []
+
+
+def _of_part(found: list[tuple[Path, str]], folder: Path, part: str) -> list[tuple[Path, str]]:
+    """Parts may lie below a folder that is called like one of them: the one that is named deepest counts."""
+    depths = []
+    for path, _ in found:
+        names = [folder.name.lower(), *map(str.lower, path.relative_to(folder).parts)]
+        depths.append(max((number for number, name in enumerate(names) if name == part), default=-1))
+    if max(depths, default=-1) >= 0:
+        return [one for one, depth in zip(found, depths) if depth == max(depths)]
+    # A folder named by hand may be the part itself under another name: then the classes or the splits begin there.
+    return [one for one in found if split_of(one[0].relative_to(folder).parts[0]) or one[0].parent == folder]
+
+
+def split_of(name: str) -> str:
+    """`Training`, `train_set`, `test-data` -> train, train, eval; "" for any other name."""
+    return SPLIT_WORDS.get(re.sub(r"[\W_]*(set|data|split)$", "", name.lower()), "")
+
+
+def _rows(root: Path, classes: list[tuple[Path, str]], endings: Collection[str]) -> list[dict[str, str]]:
+    """utterance, path, label, split ("" where no folder tells) and group (the folders around it) of every file."""
     rows = []
-    for folder in list_folders(root):
-        if folder.name.lower() not in names:
-            continue
+    for folder, label in classes:
         for path in find_files(folder, endings)[0]:
             # A name that is not UTF-8 can be opened but not written into a table: b\xf6se -> b\\udcf6se.
-            relative = os.path.relpath(path, folder).replace(os.sep, "/")
-            shown = relative.encode("utf-8", "backslashreplace").decode()
+            name = (
+                os.path.relpath(path, root).replace(os.sep, "/").encode("utf-8", "backslashreplace").decode()
+            )
+            above = list(folder.parent.relative_to(root).parts)
+            inside = name.split("/")[len(above) + 1 : -1]
+            splits = [part for part in [*above, *inside[:1]] if split_of(part)]
+            group = "/".join(part for part in [*above, *inside] if part not in splits)
             rows.append(
                 {
-                    "utterance": prefix + folder.name + "/" + os.path.splitext(shown)[0],
+                    "utterance": os.path.splitext(name)[0],
                     "path": path,
-                    "label": names[folder.name.lower()],
-                    "group": shown.rpartition("/")[0] or folder.name,
+                    "label": label,
+                    "split": split_of(splits[0]) if splits else "",
+                    "group": group or folder.name,
                 }
             )
     return rows
 
 
 def read_class_folders(
-    root: Path, entry: Entry, endings: Collection[str] = AUDIO_ENDINGS, prefix: str = ""
+    folder: Path, entry: Entry, endings: Collection[str] = AUDIO_ENDINGS
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The table of one tree with a folder for each class, and notes on what was left out.
+    """The table of a tree with folders for the classes, and notes on what was left out.
 
-    The user's own splits may hold the classes, train/real, or the classes the splits, real/train.
+    The user's own splits may hold the classes, train/real, or the classes the splits, real/train; likewise speakers.
     """
-    names = class_folders(entry)
-    rows = []
-    for path in list_folders(root):
-        if path.name.lower() in SPLIT_WORDS:
-            inside = _class_rows(path, names, endings, f"{prefix}{path.name}/")
-            rows += [{**row, "split": SPLIT_WORDS[path.name.lower()]} for row in inside]
-    rows = rows or _class_rows(root, names, endings, prefix)
-    everything, others = find_files(root, endings)
+    root = require_root(folder, entry)
+    table = pd.DataFrame(_rows(root, find_classes(folder, entry), endings))
+    everything, others = find_files(root if "part" in entry.options else folder, endings)
     notes = [left_out_in_words(others)] if others else []
-    if not rows:
+    if table.empty:
         raise DataError(
             "; ".join([f"{root} has folders for both classes but nothing in them to read", *notes])
         )
-    if len(everything) > len(rows):
-        where = "the split folders" if "split" in rows[0] else "the class folders"
-        notes.append(f"{len(everything) - len(rows):,} files outside of {where} are left out")
-    table = pd.DataFrame(rows)
+    if len(everything) > len(table):
+        notes.append(f"{len(everything) - len(table):,} files outside of the class folders are left out")
+    untold = table["split"] == ""
+    if set(SPLITS) <= set(table["split"]):
+        if untold.any():
+            notes.append(f"{untold.sum():,} files outside of the split folders are left out")
+        table = table[~untold].reset_index(drop=True)
+    elif untold.any():
+        if not untold.all():
+            told = ", ".join(sorted(set(table["split"]) - {""}))
+            notes.append(
+                f"some folders are called {told}, but {untold.sum():,} files lie outside of such: they are taken for "
+                "groups, not splits"
+            )
+        table = table.drop(columns="split")
     # The name of two files that differ only in their ending would be one: keep the ending there.
     twice = table["utterance"].duplicated(keep=False)
-    endings_of = table["path"].str.rpartition(".")[2]
-    table["utterance"] = table["utterance"].where(~twice, table["utterance"] + "." + endings_of)
-    if "split" not in table:
-        notes += _splits_below_the_classes(table)
+    table["utterance"] += ("." + table["path"].str.rpartition(".")[2]).where(twice, "")
     table["attack"] = table["label"].map({"bonafide": "-", "spoof": "unknown"})
     table["speaker"] = "unknown"
     return table, notes
-
-
-def _splits_below_the_classes(table: pd.DataFrame) -> list[str]:
-    """real/train -> the column `split`, where every clip lies in such a folder; else a note."""
-    parts = table["group"].str.partition("/")
-    inner = parts[0].str.lower().map(SPLIT_WORDS)
-    if inner.notna().all():
-        table["split"] = inner
-        table["group"] = parts[2].where(parts[2] != "", table["group"])
-    elif inner.notna().any():
-        folders = ", ".join(sorted(set(parts[0][inner.notna()])))
-        return [
-            f"folders called {folders} inside the classes are taken for groups, not splits: "
-            f"{int(inner.isna().sum()):,} clips lie outside of such"
-        ]
-    return []
 
 
 # ---------------------------------------------------------------- the layouts
@@ -203,18 +229,13 @@ def _splits_below_the_classes(table: pd.DataFrame) -> list[str]:
 def read_real_fake(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     """real/ and fake/, directly or inside training/ validation/ testing/; `parts` makes the union of several such
     trees, each keeping its own split (`part` remembers which); `labels` adds words of other languages."""
-    parts = entry.options.get("parts", [])
-    if not parts:
-        part = entry.options.get("part", "")
-        table, notes = read_class_folders(require_root(folder, entry), entry, prefix=part and f"{part}/")
-        return (table.assign(part=part) if part else table), notes
+    parts = entry.options.get("parts") or [entry.options.get("part", "")]
     tables, notes = [], []
     for part in parts:
-        root = require_root(folder, entry.with_options(part=part))
-        table, more = read_class_folders(root, entry, prefix=f"{part}/")
-        if "split" not in table:
+        table, more = read_class_folders(folder, entry.with_options(part=part) if part else entry)
+        if len(parts) > 1 and "split" not in table:
             raise DataError(f"{entry.name}: the part {part} has no training, validation and testing folders")
-        tables.append(table.assign(part=part))
+        tables.append(table.assign(part=part, utterance=f"{part}/" + table["utterance"]) if part else table)
         notes += more
     return pd.concat(tables, ignore_index=True), notes
 
@@ -225,7 +246,7 @@ def read_faces(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     In the names of Real and Fake Face Detection stand the difficulty and what was pasted in:
     easy_1_1110.jpg has both eyes and the nose of others.
     """
-    table, notes = read_class_folders(require_root(folder, entry), entry, IMAGES)
+    table, notes = read_class_folders(folder, entry, IMAGES)
     names = table["path"].map(lambda path: FACE_NAME.search(os.path.basename(path)))
     difficulty = names.map(lambda match: match[1].lower() if match else "unknown")
     table["group"] = table["attack"] = difficulty.where(table["label"] == "spoof", "-")

@@ -187,6 +187,10 @@ def get_entry(name: str, path: str | Path | None = None) -> Entry:
         if one not in manifest:
             near = difflib.get_close_matches(one, manifest, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(manifest)}"
+            if Path(one).expanduser().exists():
+                hint = (
+                    "give a path as `source`, to my_folder (real/ and fake/), my_protocol (a table) or my_zip"
+                )
             raise ManifestError(f"the manifest has no data set {one!r}; {hint}")
     sets = [manifest[one] for one in names]
     return sets[0] if len(sets) == 1 else _union(sets)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.data.errors import SourceError, say
-from helpers.data.folders import find_root, marker_in_words
+from helpers.data.folders import find_root, require_root
 from helpers.data.manifest import Entry
 from helpers.data.staging import disk_errors, files_of, staged_mark
 
@@ -64,7 +64,7 @@ def _named(entry: Entry, path: Path) -> Source:
             raise SourceError(
                 f"{entry.name}: {path} holds {len(archives)} zips ({names}): name one, or unpack them"
             )
-        raise SourceError(f"{entry.name}: {path} is a folder, but {marker_in_words(entry)} is not in it")
+        require_root(path, entry)  # says what is missing
     if not path.is_file():
         raise SourceError(f"{entry.name}: there is nothing at {path}; name an existing zip or folder")
     return Source("zip", path)

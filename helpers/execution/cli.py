@@ -170,7 +170,7 @@ def data(argv: list[str]) -> int:
         asked.name, asked.source, allow_mismatch=True, manifest=asked.manifest, remember=False
     )
     print(opened.counts.to_string(index=False))
-    return EXIT_OK
+    return EXIT_FAILED if opened.allowed else EXIT_OK
 
 
 def test(argv: list[str]) -> int:
