@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from data_trees import asvspoof, check_table, protocol_csv, real_and_fake, touch, write_clip, zipped
 
+from helpers.__main__ import dispatch
 from helpers.data import CountMismatch, DataError, SourceError, fingerprint, get_entry, open_dataset
 from helpers.environment import where_am_i
 
@@ -224,3 +225,43 @@ def test_two_data_sets_with_the_same_names_are_one_table(tmp_path, manifest):
 def test_a_union_says_what_it_cannot_put_together(tmp_path, manifest, name, sentence):
     with pytest.raises(DataError, match=sentence):
         open_dataset(name, str(tmp_path), manifest=manifest())
+
+
+# ---------------------------------------------------------------- the command `data`
+
+
+def test_command_data_counts_and_tells_what_differs_by_its_exit_code(tmp_path, capsys):
+    real_and_fake(tmp_path / "in")
+    touch(tmp_path / "in" / "Real" / "list.docx")
+    command = ["data", "my_folder", "--source", str(tmp_path / "in"), "--open"]
+    assert dispatch(command) == 0
+    assert "2 left out, not of a kind that is read: 1 .docx, 1 .txt" in capsys.readouterr().out
+    for path in (tmp_path / "in" / "Real").glob("*.wav"):
+        path.unlink()
+    assert dispatch(command) == 1
+    assert "differs: my_folder: each split needs both classes" in capsys.readouterr().out
+    (tmp_path / "empty").mkdir()
+    for arguments, sentence in (
+        (
+            ["my_folder", "--source", str(tmp_path / "empty")],
+            "it holds nothing. Sort the files into such folders",
+        ),
+        ([str(tmp_path / "in")], "give a path as `source`, to my_folder"),
+    ):
+        assert dispatch(["data", *arguments, "--open"]) == 2
+        said = capsys.readouterr()
+        assert sentence in said.err and "Traceback" not in said.err and len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [5, 28, 36, 107])
+def test_command_data_says_errors_of_drives_in_one_sentence(tmp_path, capsys, monkeypatch, number):
+    def fail(*_):
+        raise OSError(number, "")
+
+    real_and_fake(tmp_path / "in")
+    for module in ("tree", "folders"):
+        monkeypatch.setattr(f"helpers.data.{module}.list_folders", fail)
+    assert dispatch(["data", "my_folder", "--source", str(tmp_path / "in"), "--open"]) == 2
+    said = capsys.readouterr().err
+    assert "my_folder could not be looked for: " in said or "disk filled up" in said
+    assert len(said.splitlines()) == 1
