@@ -168,13 +168,11 @@ def _read_file(path: Path) -> dict[str, Entry]:
 
 
 def read_manifest(path: str | Path | None = None) -> dict[str, Entry]:
-    """Name -> entry of the manifest at `path`, or of the project's own with the user's (`HELPERS_MANIFEST`) over it.
+    """Name -> entry of the project's manifest with a user's own (`path`, or else `HELPERS_MANIFEST`) laid over it.
 
     Raises ManifestError with one sentence per mistake.
     """
-    if path is not None:
-        return _read_file(Path(path))
-    own = os.environ.get(EXTRA_MANIFEST)
+    own = path or os.environ.get(EXTRA_MANIFEST)
     return _read_file(MANIFEST) | (_read_file(Path(own).expanduser()) if own else {})
 
 
