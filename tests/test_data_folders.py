@@ -105,6 +105,7 @@ def test_speakers_above_or_below_the_classes_are_all_read_and_are_groups(tmp_pat
             ["elevenlabs/1.wav", "real/1.wav"],
             "it holds elevenlabs, real. If its folders have other names, say in the options what they mean: `labels: {",
         ),
+        (["fake/1.wav"], "it holds fake. fake is there, a folder for the other class is not"),
         (["wavs/1.wav", "labels.csv"], "`layout: protocol_csv`, `options: {protocol: labels.csv}`"),
         (
             [f"{number}.wav" for number in range(20)],
@@ -126,14 +127,19 @@ def test_a_folder_called_test_beside_the_classes_is_no_split(tmp_path, opened):
 
 def test_what_lies_outside_of_classes_or_splits_is_said(tmp_path, opened):
     clips(tmp_path / "in", "real", "fake", "unsorted")
-    assert "6 files outside of the class folders are left out" in opened().notes
+    assert "6 files outside of the class folders are left out, in unsorted" in opened().notes
     clips(tmp_path / "in", "real/train")
-    assert any("called train, but 12 files lie outside" in note for note in opened().notes)
+    assert any("12 files lie outside of the folders for train" in note for note in opened().notes)
     clips(
         tmp_path / "in",
         *(f"{split}/{kind}" for split in ("train", "dev", "eval") for kind in ("real", "fake")),
     )
     found = opened()
+    clips(tmp_path / "in", "train/real/fake", n=2)
+    assert any(
+        note.startswith("2 files lie between both classes, such as train/real/fake/0")
+        for note in opened().notes
+    )
     assert len(found) == 42 and "12 files outside of the split folders are left out" in found.notes
 
 

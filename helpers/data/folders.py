@@ -95,12 +95,15 @@ def require_root(folder: Path, entry: Entry) -> Path:
 
 def _advice(folder: Path, entry: Entry) -> str:
     """What to do with a folder of one's own that was not understood."""
-    inside = list(subfolders(folder))
+    inside = [path.name for path in list_folders(folder)]
+    one = [name for name in inside if name.lower() in CLASS_FOLDERS]
     tables = sorted(
         path.name for depth in ("*", "*/*") for path in folder.glob(depth) if path.suffix in TABLES
     )
     if entry.layout in ("real_fake_folders", "protocol_csv") and tables:
         return f". If {tables[0]} names files and labels: `layout: protocol_csv`, `options: {{protocol: {tables[0]}}}`"
+    if entry.layout == "real_fake_folders" and one:
+        return f". {one[0]} is there, a folder for the other class is not"
     if entry.layout == "real_fake_folders" and inside:
         return f". If its folders have other names, say in the options what they mean: `labels: {{{inside[0]}: spoof}}`"
     if entry.layout == "real_fake_folders":
@@ -194,33 +197,47 @@ def read_class_folders(
     """
     root = require_root(folder, entry)
     table = pd.DataFrame(_rows(root, find_classes(folder, entry), endings))
-    everything, others = find_files(root if "part" in entry.options else folder, endings)
+    around = root if "part" in entry.options else folder
+    everything, others = find_files(around, endings)
     notes = [left_out_in_words(others)] if others else []
     if table.empty:
-        raise DataError(
-            "; ".join([f"{root} has folders for both classes but nothing in them to read", *notes])
-        )
+        nothing = f"{root} has folders for both classes but nothing in them to read"
+        raise DataError("; ".join([nothing, *notes]))
     if len(everything) > len(table):
-        notes.append(f"{len(everything) - len(table):,} files outside of the class folders are left out")
-    untold = table["split"] == ""
-    if set(SPLITS) <= set(table["split"]):
-        if untold.any():
-            notes.append(f"{untold.sum():,} files outside of the split folders are left out")
-        table = table[~untold].reset_index(drop=True)
-    elif untold.any():
-        if not untold.all():
-            told = ", ".join(sorted(set(table["split"]) - {""}))
-            notes.append(
-                f"some folders are called {told}, but {untold.sum():,} files lie outside of such: they are taken for "
-                "groups, not splits"
-            )
-        table = table.drop(columns="split")
+        outside = {
+            os.path.relpath(path, around).split(os.sep)[0] for path in {*everything} - {*table["path"]}
+        }
+        notes.append(
+            f"{len(everything) - len(table):,} files outside of the class folders are left out, in "
+            f"{', '.join(sorted(outside)[:3])}"
+        )
+    inner = table["group"].str.rpartition("/")[2].str.lower().map(CLASS_FOLDERS)
+    odd = table[inner.notna() & (inner != table["label"])]
+    if len(odd):
+        first = odd.iloc[0]
+        notes.append(
+            f"{len(odd):,} files lie between both classes, such as {first.utterance}: taken for {first.label}"
+        )
     # The name of two files that differ only in their ending would be one: keep the ending there.
     twice = table["utterance"].duplicated(keep=False)
     table["utterance"] += ("." + table["path"].str.rpartition(".")[2]).where(twice, "")
     table["attack"] = table["label"].map({"bonafide": "-", "spoof": "unknown"})
     table["speaker"] = "unknown"
-    return table, notes
+    table, note = _use_splits(table)
+    return table, notes + note
+
+
+def _use_splits(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The column `split` is kept where folders for all three are there, or all files lie in such folders."""
+    untold = table["split"] == ""
+    if not untold.any():
+        return table, []
+    told = sorted(set(table["split"]) - {""})
+    if set(SPLITS) == set(told):
+        left_out = [f"{untold.sum():,} files outside of the split folders are left out"]
+        return table[~untold].reset_index(drop=True), left_out
+    words = f"{untold.sum():,} files lie outside of the folders for {', '.join(told)}: these are groups, not splits"
+    return table.drop(columns="split"), [words] if told else []
 
 
 # ---------------------------------------------------------------- the layouts
