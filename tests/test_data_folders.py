@@ -105,7 +105,7 @@ def test_speakers_above_or_below_the_classes_are_all_read_and_are_groups(tmp_pat
             ["elevenlabs/1.wav", "real/1.wav"],
             "it holds elevenlabs, real. If its folders have other names, say in the options what they mean: `labels: {",
         ),
-        (["fake/1.wav"], "it holds fake. fake is there, a folder for the other class is not"),
+        (["fake/1.wav"], "it holds fake. The folder for the other class is not there"),
         (["wavs/1.wav", "labels.csv"], "`layout: protocol_csv`, `options: {protocol: labels.csv}`"),
         (
             [f"{number}.wav" for number in range(20)],

@@ -96,21 +96,18 @@ def require_root(folder: Path, entry: Entry) -> Path:
 def _advice(folder: Path, entry: Entry) -> str:
     """What to do with a folder of one's own that was not understood."""
     inside = [path.name for path in list_folders(folder)]
-    one = [name for name in inside if name.lower() in CLASS_FOLDERS]
-    tables = sorted(
-        path.name for depth in ("*", "*/*") for path in folder.glob(depth) if path.suffix in TABLES
-    )
+    other = [name for name in inside if name.lower() not in CLASS_FOLDERS]
+    below = [path for depth in ("*", "*/*") for path in folder.glob(depth)]
+    tables = sorted(path.name for path in below if path.suffix in TABLES)
     if entry.layout in ("real_fake_folders", "protocol_csv") and tables:
         return f". If {tables[0]} names files and labels: `layout: protocol_csv`, `options: {{protocol: {tables[0]}}}`"
-    if entry.layout == "real_fake_folders" and one:
-        return f". {one[0]} is there, a folder for the other class is not"
-    if entry.layout == "real_fake_folders" and inside:
-        return f". If its folders have other names, say in the options what they mean: `labels: {{{inside[0]}: spoof}}`"
-    if entry.layout == "real_fake_folders":
-        return (
-            ". Sort the files into such folders, or list them in a table protocol.csv with columns path,label"
-        )
-    return ""
+    if entry.layout != "real_fake_folders":
+        return ""
+    if other:
+        return f". If its folders have other names, say in the options what they mean: `labels: {{{other[0]}: spoof}}`"
+    if inside:
+        return ". The folder for the other class is not there"
+    return ". Sort the files into such folders, or list them in a table protocol.csv with columns path,label"
 
 
 # ---------------------------------------------------------------- class folders -> rows
