@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -30,7 +29,6 @@ from helpers.features import (
     computation,
     compute,
     fit_length,
-    get_setting,
     open_cache,
 )
 
@@ -124,20 +122,6 @@ def test_a_second_call_computes_nothing(
     monkeypatch.setattr(cache, "fill_rows", None)
     assert len(build_cache(table, SMALL, whole)) == 70
     assert {path: path.stat().st_mtime_ns for path in whole.iterdir()} == before
-
-
-def test_rows_that_are_not_there_are_refused(whole: Path) -> None:
-    for row in (70, -1):
-        with pytest.raises(IndexError, match="rows 0 to 69"):
-            open_cache(whole).read([row])
-
-
-def test_cache_travels_to_worker_processes_by_name(whole: Path) -> None:
-    cache = open_cache(whole)
-    cache.read([0])
-    packed = pickle.dumps(cache)
-    assert len(packed) < 30_000  # the table, not the 140 kB of features
-    np.testing.assert_array_equal(pickle.loads(packed).read([5]), cache.read([5]))
 
 
 def test_the_name_changes_with_setting_and_with_table(table: pd.DataFrame, tmp_path: Path) -> None:
@@ -298,15 +282,6 @@ def test_values_beyond_half_precision_are_rejected_and_not_clipped(tmp_path: Pat
     assert len(cache) == 3
 
 
-def test_a_whole_shard_of_bad_files_leaves_the_others_readable(tmp_path: Path) -> None:
-    rows = make_table(tmp_path / "clips", 40)
-    for path in rows["path"][:16]:
-        Path(path).write_bytes(b"")
-    cache = build_cache(rows, SMALL, tmp_path / "cache", max_rejected=0.5)
-    assert (len(cache), cache.shape) == (24, (32, 32))
-    assert np.isfinite(cache.read(range(24))).all()
-
-
 def test_one_worker_and_many_fill_the_same_bytes(table: pd.DataFrame, whole: Path, tmp_path: Path) -> None:
     assert files(build_cache(table, SMALL, tmp_path / "one", workers=1).folder) == files(whole)
     assert files(build_cache(table, SMALL, tmp_path / "three", workers=3).folder) == files(whole)
@@ -329,11 +304,6 @@ def test_room_is_checked_before_anything_is_computed(
     with pytest.raises(StagingError, match="the logmel cache needs 143 kB at .* where 100 kB are free"):
         build_cache(table, SMALL, tmp_path / "cache")  # 70 clips of 32 x 32 numbers of two bytes
     assert not list((tmp_path / "cache").glob("*.npy"))
-
-
-def test_a_misspelt_feature_is_answered_with_the_nearest_name() -> None:
-    with pytest.raises(ValueError, match="did you mean logmel"):
-        get_setting("logmell")
 
 
 def rows_done(folder: Path) -> int:

@@ -44,7 +44,7 @@ def test_one_step_is_scikit_learns_step(frames, theirs):
     with pytest.warns(UserWarning):
         start.fit(x)
     weights, means, variances = (torch.tensor(v) for v in (start.weights_, start.means_, start.covariances_))
-    ours = DiagonalGmm(8, floor=1e-6)
+    ours = DiagonalGmm(8)
     _, new_means, new_variances, likelihood = ours._step(torch.tensor(x).float(), weights, means, variances)
     _, log_responsibilities = start._e_step(x)
     start._m_step(x, log_responsibilities)

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from helpers.features.filters import frequencies
 from helpers.features.settings import FEATURES, FeatureSetting
-from helpers.features.spectral import cepstrum, chroma_of, stft_power, zero_crossing_rate
+from helpers.features.spectral import cepstrum, chroma, frequencies, stft_power, zero_crossing_rate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +96,7 @@ def _chroma_means(power: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
     means = power.new_empty(len(power))
     for tuning in np.unique(tunings):
         rows = torch.from_numpy(np.flatnonzero(tunings == tuning))
-        means[rows] = chroma_of(power[rows], twelve, float(tuning)).mean((1, 2))
+        means[rows] = chroma(power[rows], twelve, float(tuning)).mean((1, 2))
     return means
 
 
