@@ -147,14 +147,6 @@ def test_the_name_follows_the_files_and_not_the_folder_they_lie_in(tmp_path: Pat
     assert cache_folder(tmp_path, there, SMALL) != names[0]
 
 
-def test_without_a_folder_the_cache_lies_where_the_place_keeps_caches(
-    table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HELPERS_WORK", str(tmp_path))
-    cache = build_cache(table.head(3), FEATURES["lfcc"])
-    assert cache.folder == cache_folder(tmp_path / "cache", table.head(3), FEATURES["lfcc"])
-
-
 def test_a_folder_of_other_features_is_refused(table: pd.DataFrame, whole: Path) -> None:
     with pytest.raises(ValueError, match="another setting"):
         build_cache(table, FEATURES["logmel"], whole)
@@ -204,19 +196,6 @@ def test_too_many_bad_files_stop_the_build_in_words_and_can_be_allowed(tmp_path:
         build_cache(rows.iloc[[2]], SMALL, tmp_path / "bad", max_rejected=1.0)
 
 
-def test_clips_that_could_not_be_read_for_a_moment_are_read_by_the_next_call(
-    table: pd.DataFrame, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone(path: str, *_: object) -> np.ndarray:
-        raise BadAudio(f"{path} is not there")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(cache, "read_audio", gone)
-        with pytest.raises(ValueError, match="of 70 clips cannot be used"):
-            build_cache(table, SMALL, tmp_path / "cache")
-    assert files(build_cache(table, SMALL, tmp_path / "cache").folder) == files(whole)
-
-
 def test_a_mended_file_is_taken_into_a_cache_that_was_finished_without_it(tmp_path: Path) -> None:
     """Of equal size, as a file beyond the 4,096 whose sizes are looked at may also be: the folder is the same."""
     rows = make_table(tmp_path / "clips", 40)
@@ -232,14 +211,6 @@ def test_a_mended_file_is_taken_into_a_cache_that_was_finished_without_it(tmp_pa
     expected = compute(torch.from_numpy(wave)[None], SMALL)[0].half().numpy()
     np.testing.assert_allclose(cache.read([19])[0], expected, atol=0.02)
     np.testing.assert_array_equal(np.delete(cache.read(range(39)), 19, axis=0), first)
-
-
-def test_a_folder_removed_and_built_again_is_read_anew(table: pd.DataFrame, tmp_path: Path) -> None:
-    """In one process, as in a notebook: the map of the removed shard gives rows of other clips."""
-    build_cache(table.head(4), SMALL, tmp_path / "cache").read([0])
-    shutil.rmtree(tmp_path / "cache")
-    again = build_cache(table[4:8], SMALL, tmp_path / "cache")
-    np.testing.assert_array_equal(again.read(range(4)), np.load(tmp_path / "cache" / "features.npy"))
 
 
 def test_a_file_whose_name_is_no_utf8_is_read(tmp_path: Path) -> None:
@@ -285,16 +256,6 @@ def test_values_beyond_half_precision_are_rejected_and_not_clipped(tmp_path: Pat
 def test_one_worker_and_many_fill_the_same_bytes(table: pd.DataFrame, whole: Path, tmp_path: Path) -> None:
     assert files(build_cache(table, SMALL, tmp_path / "one", workers=1).folder) == files(whole)
     assert files(build_cache(table, SMALL, tmp_path / "three", workers=3).folder) == files(whole)
-
-
-def test_threads_of_torch_are_given_back(table: pd.DataFrame, tmp_path: Path) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        build_cache(table.head(3), SMALL, tmp_path / "cache")
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_room_is_checked_before_anything_is_computed(

@@ -18,6 +18,7 @@ from helpers.runs import open_run
 from helpers.training import check_settings, describe, fit, loop
 from helpers.training.augment import FEATURES, augment_features, augment_waves
 from helpers.training.batches import BatchReader, clip_weights, epoch_order, split_rows, step_seed, subset
+from helpers.training.classical import encode
 from helpers.training.folds import fit_folds
 from helpers.training.loop import ADDITIVE_MARGIN, SCALE, loss_of
 
@@ -122,16 +123,6 @@ def test_killed_training_goes_on_with_the_same_scores(cache, tmp_path):
     resumed = fit(check_settings(parameters), cache, again)
     assert len(resumed.history) == 6 and list(resumed.history["epoch"]) == [1, 2, 3, 4, 5, 6]
     np.testing.assert_allclose(resumed.scores["score"], whole.scores["score"], rtol=0, atol=1e-6)
-
-
-def test_a_run_keeps_its_checkpoint_until_it_is_complete(cache, tmp_path):
-    trained, run = train(cache, tmp_path, epochs=2, max_minutes=1e-9)
-    assert not trained.complete and run.finish(complete=False)["complete"] is False
-    assert (run.folder / "last.pt").is_file()
-    trained, run = train(cache, tmp_path, epochs=2)
-    assert trained.complete and (run.folder / "last.pt").is_file()  # a crash before finish() costs nothing
-    run.finish(complete=True)
-    assert not (run.folder / "last.pt").exists() and (run.folder / "best.safetensors").is_file()
 
 
 def test_a_wrong_parameter_is_refused_in_words():
@@ -280,6 +271,22 @@ def test_left_out_groups_are_never_trained_on_and_each_clip_is_scored_once(
     assert sorted(scores["utterance"]) == sorted(pool["utterance"])
     assert len(told) == 3 and scores.groupby("group")["fold"].nunique().max() == 1
     assert list(pd.read_csv(run.folder / "folds.csv")["clips"]) == list(told["clips"])
+
+
+def test_vectors_of_an_encoder_stand_in_for_a_cache(cache, tmp_path):
+    """A front end whose only layer is the wave in frames: its statistics are known."""
+    waves = build_cache(cache.table, FeatureSetting("wave", seconds=0.5), tmp_path / "waves", workers=1)
+    settings = check_settings({"model": "logistic_regression", "features": "wave", "train_clips": 12})
+    vectors = encode(lambda wave: [wave.unflatten(1, (-1, 100))], waves, settings)
+    assert len(vectors.table) == 12 + 24 + 24 and vectors.shape == (300,)
+    clip = waves.read([int(np.flatnonzero(waves.table["utterance"] == vectors.table["utterance"][5])[0])])
+    expected = clip.astype(np.float32).reshape(80, 100).mean(0)
+    np.testing.assert_allclose(vectors.read([5])[0, :100], expected, atol=1e-6)
+    run = open_run("24_train_ssl", {}, "data", tmp_path)
+    told, scores = fit_folds(
+        check_settings({"model": "logistic_regression"}), vectors, run, "speaker", folds=3
+    )
+    assert len(told) == 3 and len(scores) == 36
 
 
 def test_bf16_trains_to_the_same_answers_and_scores_stay_float32(cache, tmp_path):

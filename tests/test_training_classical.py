@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 import torch
 from PIL import Image
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
@@ -15,7 +14,6 @@ from sklearn.svm import SVC
 
 from helpers import metrics
 from helpers.data import BadAudio
-from helpers.features import FEATURES, build_cache
 from helpers.features.deep_voice import COLUMNS
 from helpers.models import build_model
 from helpers.models.classical import SVC_GRID
@@ -258,34 +256,6 @@ def test_faces_from_files_to_scores_with_weights_of_a_file(faces, tmp_path):
     assert told["model_info"]["parameters"] == 14_714_688 and told["notes"] == []
     assert told["model_info"]["started_from"] == str(weights)
     assert told["data"]["counts"]["train"] == {"bonafide": 6, "spoof": 6}
-
-
-def test_vectors_of_one_picture_are_not_taken_for_another(tmp_path, monkeypatch):
-    monkeypatch.setenv("HELPERS_WORK", str(tmp_path))
-    rng = np.random.default_rng(0)
-    for n in range(4):
-        soundfile.write(tmp_path / f"u{n}.wav", 0.1 * rng.standard_normal(16_000), 16_000)
-    table = pd.DataFrame(
-        {
-            "utterance": [f"u{n}" for n in range(4)],
-            "label": ["bonafide", "spoof"] * 2,
-            "attack": "-",
-            "speaker": "s",
-            "split": "train",
-            "dataset": "toy",
-        }
-    )
-    table["path"] = [str(tmp_path / f"{name}.wav") for name in table["utterance"]]
-    model = build_model("vgg16_svm", (1, 32, 32), weights="none", pooled=True)
-    found = []
-    for feature in ("spectrogram_picture", "waveform_picture"):
-        cached = build_cache(table, FEATURES[feature])
-        found.append(
-            picture_files.read_vectors(
-                picture_files.Pictures(cached.table, 32, cached), np.arange(4), model, "x"
-            )
-        )
-    assert not np.allclose(*found)
 
 
 def test_vgg16_svm_on_real_faces(shared):

@@ -25,14 +25,9 @@ class Detector(nn.Module):
         raise NotImplementedError
 
     @property
-    def last_layer(self) -> Any:
-        """The layer from the embedding to the answer."""
-        return self.get_submodule(self.head_name)
-
-    @property
     def embedding_size(self) -> int:
         """Columns of `embed`'s answer."""
-        return self.last_layer.in_features
+        return self.get_submodule(self.head_name).in_features
 
     def replace_head(self, head: nn.Module) -> None:
         """Put `head`, (batch, embedding_size) -> (batch, 1 or 2), in the place of the last layer."""
@@ -40,7 +35,7 @@ class Detector(nn.Module):
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """(batch, *shape) -> (batch,), higher = more likely bona fide."""
-        answer = self.last_layer(self.embed(batch))
+        answer = self.get_submodule(self.head_name)(self.embed(batch))
         return answer[:, 1] - answer[:, 0] if answer.shape[1] == 2 else answer[:, 0]
 
 

@@ -6,14 +6,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from helpers.data import Dataset
 from helpers.features import FEATURES, Cache, FeatureSetting, build_cache
 from helpers.features.deep_voice import COLUMNS
 from helpers.models import build_model, model_options
+from helpers.models.speech_encoder import layer_statistics
 from helpers.runs import Run
 from helpers.training.batches import SCORED, split_rows
 from helpers.training.loop import Trained
@@ -83,3 +86,17 @@ def open_vectors(data: Dataset, features: str = "deep_voice_26") -> tuple[Cache 
     values = data.table[list(COLUMNS)].to_numpy(dtype=np.float32)
     table = data.table.drop(columns=list(COLUMNS)).reset_index(drop=True)
     return Vectors(Path(data.name), FEATURES["deep_voice_26"], table, values), values
+
+
+@torch.inference_mode()
+def encode(front_end: Any, cache: Cache, settings: TrainSettings) -> Vectors:
+    """What a frozen speech encoder makes of the clips that `settings` names, from a cache of waves: one vector a clip,
+    `layer_statistics` of its layers."""
+    chosen = split_rows(cache.table, settings)
+    rows = np.sort(np.concatenate([chosen[split] for split in ("train", "dev", "eval")]))
+    parts = [
+        layer_statistics(front_end(torch.from_numpy(cache.read(part).astype(np.float32)))).numpy()
+        for part in np.array_split(rows, max(1, len(rows) // 8))
+    ]
+    table = cache.table.iloc[rows].reset_index(drop=True)
+    return Vectors(cache.folder, cache.setting, table, np.concatenate(parts))
