@@ -19,7 +19,7 @@ import pytest
 import soundfile
 import torch
 
-from helpers.data import BadAudio, StagingError, read_audio
+from helpers.data import StagingError, read_audio
 from helpers.features import (
     FEATURES,
     FeatureSetting,

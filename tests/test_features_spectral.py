@@ -17,14 +17,12 @@ from helpers.features import (
     FeatureSetting,
     axis_labels,
     chroma_filters,
-    dct_matrix,
     deep_voice,
     feature_shape,
     filter_bank,
     fit_length,
     get_setting,
     one_second_means,
-    spectral,
 )
 from helpers.features.computation import feature_of as compute
 from tools.bench_cache import librosa_means

@@ -34,7 +34,6 @@ from helpers.files import digest, read_json, write_json, write_whole
 
 CODE = 3  # raise it when a change of code changes the values of a feature: older caches are then left aside
 WORDS = ("utterance", "path", "label", "attack", "speaker", "split", "dataset")  # columns of text
-REJECTED_COLUMNS = ["utterance", "path", "label", "split", "reason"]
 MAX_REJECTED = 0.01  # share of clips that may be unusable
 DONE, REJECTED = 1, 2
 ROWS_AT_ONCE = 32  # of one task: what a killed process has to compute again
@@ -72,11 +71,8 @@ class Cache:
 
 
 def table_digest(table: pd.DataFrame) -> str:
-    """Hash of what the rows are: names, labels, splits, file names and the sizes of up to 4,096 of the files.
-
-    The folder in which the files lie does not count: the same data elsewhere are the same. A file that was replaced
-    by one of equal name and equal size is not noticed.
-    """
+    """Hash of what the rows are: names, labels, splits, file names and the sizes of up to 4,096 of the files, but not
+    the folder in which they lie. A file that was replaced by one of equal name and equal size is not noticed."""
     paths = table["path"].astype(str).tolist()
     above = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
     total = hashlib.sha256()
@@ -263,7 +259,9 @@ def _fill(
             if len(reasons) > max_rejected * len(table):
                 break  # the rest cannot mend it
     rejected = table.iloc[sorted(reasons)].assign(reason=[reasons[row] for row in sorted(reasons)])
-    _write_table(folder / "rejected.csv", rejected.reindex(columns=REJECTED_COLUMNS))
+    _write_table(
+        folder / "rejected.csv", rejected.reindex(columns=["utterance", "path", "label", "split", "reason"])
+    )
     _check_rejected(rejected, len(table), max_rejected, folder)
     if len(rejected) == len(table):
         raise ValueError(f"none of the {len(table)} clips can be used, first: {rejected['reason'].iloc[0]}")
