@@ -33,9 +33,7 @@ def test_the_training_benchmark_prices_a_network_and_leaves_no_run(table, tmp_pa
     settings = check_settings({"features": "logmel", "model": "small", "batch_size": 8, "device": "cpu"})
     found = bench.bench_training(settings, cache, seconds=0.2)
     assert 0 < found["busy"] <= 1 and found["ms_per_clip"] > 0 and found["memory_gb"] > 0.1
-    # 25,380 clips, and the 12 of this data set, at this many clips a second
-    assert found["la_epoch_minutes"] * 60 * found["steps_per_second"] * 8 == pytest.approx(25_380)
-    assert found["epoch_minutes"] * 60 * found["steps_per_second"] * 8 == pytest.approx(12)
+    assert found["la_epoch_minutes"] / found["epoch_minutes"] == pytest.approx(25_380 / 12)
     assert bench.as_markdown(pd.DataFrame([found])).splitlines()[2].startswith("| small | logmel | ")
 
 

@@ -34,8 +34,9 @@ def bench_training(settings: TrainSettings, cache: Cache, seconds: float = 10.0)
     """One network taken through the steps of `fit` for about `seconds`, then forgotten.
 
     -> model, features, batch, precision, parameters, steps_per_second, busy (share of that time in which the network
-    computes and does not wait for data, 0..1), epoch_minutes (all training clips of the cache), la_epoch_minutes
-    (25,380 clips), ms_per_clip (scoring, on one core), memory_gb (the most that the process, or the GPU, held).
+    computes and does not wait for data, 0..1), epoch_minutes (all training clips of the cache) and la_epoch_minutes
+    (25,380 clips; on a CPU minutes of one core, by its own clock, which other programs hardly change), ms_per_clip
+    (scoring, on one core), memory_gb (the most that the process, or the GPU, held).
     """
     keep_freed_memory()
     device = pick_device(settings.device)
@@ -48,11 +49,11 @@ def bench_training(settings: TrainSettings, cache: Cache, seconds: float = 10.0)
     precision = pick_precision(settings.model_copy(update={"epochs": FEW_STEPS}), device, 1)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
 
-    def run(steps: int) -> tuple[float, float]:
-        """(seconds in all, seconds waited for data) of so many steps, the training clips over and over."""
+    def run(steps: int) -> tuple[float, float, float]:
+        """Seconds in all, waited for data, and of the processor, of so many steps, the training clips over and over."""
         order = np.resize(np.arange(len(rows["train"])), steps * settings.batch_size)
         jobs = [(rows["train"][part], 0, step) for step, part in enumerate(np.split(order, steps))]
-        begin, reader.waited = time.perf_counter(), 0.0
+        begin, begin_cpu, reader.waited = time.perf_counter(), time.process_time(), 0.0
         model.train()
         for batch in reader.ahead(reader.training_batch, jobs):
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
@@ -62,13 +63,13 @@ def bench_training(settings: TrainSettings, cache: Cache, seconds: float = 10.0)
             loss_of(settings.loss, scores, targets).mean().backward()
             optimizer.step()
             float(scores.detach().sum())  # a GPU has finished the step
-        return time.perf_counter() - begin, reader.waited
+        return time.perf_counter() - begin, reader.waited, time.process_time() - begin_cpu
 
     run(1)
     steps = int(np.clip(seconds / run(1)[0], 2, 500))
-    total, waited = run(steps)
-    clips_per_minute = 60 * steps * settings.batch_size / total
+    total, waited, of_processor = run(steps)
     gpu = device.type == "cuda"
+    clips_per_minute = 60 * steps * settings.batch_size / (total if gpu else of_processor)
     memory = (
         torch.cuda.max_memory_allocated()
         if gpu
@@ -88,7 +89,7 @@ def as_markdown(found: pd.DataFrame) -> str:
     """The price list: the rows of `bench_training`, the cheapest first."""
     lines = [
         "| network | features | parameters | ms/clip, one core | batch | precision | steps/s | busy % | memory, GB "
-        "| one epoch | LA, one epoch |",
+        "| one epoch, one core | LA, one epoch, one core |",
         "|---|---|--:|--:|--:|---|--:|--:|--:|--:|--:|",
     ]
     for row in found.sort_values("la_epoch_minutes").to_dict("records"):
