@@ -198,7 +198,7 @@ def test(argv: list[str]) -> int:
     trained = read_run(folder)
     model, setting = load_model(trained)
     opened = open_dataset(asked.dataset, asked.source)
-    scores = score_cache(trained, model, build_cache(opened.table, setting))
+    scores = score_cache(model, build_cache(opened.table, setting))
     target = folder / f"scores.{asked.dataset}.csv"
     write_text(target, scores.to_csv(index=False, float_format="%.8g"))
     print(f"{target}: {len(scores):,} clips")
