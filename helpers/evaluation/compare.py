@@ -1,19 +1,21 @@
-"""Run folders -> tables: one line a model, attacks, differences, seeds, data sets crossed."""
+"""Run folders -> tables: one line a model, attacks, differences, seeds, data sets crossed, published figures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation.intervals import ROUNDS, over_seeds, paired_difference
-from helpers.evaluation.scores import check_scores
-from helpers.metrics import rows_of
-from helpers.runs import Run, read_run
+from helpers.evaluation.intervals import ROUNDS, paired_difference
+from helpers.evaluation.scores import check_scores, eval_rows
+from helpers.metrics import by_class, eer
+from helpers.runs import Run, load_runs, read_scores_csv
 
+NOTHING = "no finished run holds figures on eval: run a training notebook first (10 to 27)"
+PUBLISHED = Path(__file__).with_name("published.csv")
+RATES = ("dev EER %", "eval EER %", "from", "to")
 NOT_A_VARIANT = {"seed", "device", "workers", "max_minutes", "notebook"}
 
 
@@ -69,38 +71,28 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
 def comparison_table(runs: Sequence[Run], dataset: str | None = None) -> pd.DataFrame:
     """One row a run, best eval EER first within its data set. Rates are fractions; what is unknown is NaN."""
     runs = scored_runs(runs, dataset)
+    if not runs:
+        raise ValueError(NOTHING)
     labels = labels_of(runs)
     rows = []
     for run in runs:
         record, split = run.metrics, run.metrics["metrics"]["eval"]
-        info, timing = record.get("model_info", {}), record.get("timing", {})
+        info = record.get("model_info", {}) | record.get("timing", {})
         rows.append(
             {
                 "label": labels[run.name],
-                "model": record.get("model", ""),
-                "features": record.get("features", ""),
-                "dataset": record.get("dataset", ""),
-                "seed": record.get("seed", 0),
+                **{name: record.get(name, "") for name in ("model", "features", "dataset", "seed")},
                 "eer": split["eer"],
                 "eer_low": split["eer_interval"][0],
                 "eer_high": split["eer_interval"][1],
                 "dev_eer": record["metrics"].get("dev", {}).get("eer", np.nan),
-                "accuracy": split.get("accuracy", np.nan),
-                "macro_f1": split.get("macro_f1", np.nan),
-                "min_tdcf_v1": split.get("min_tdcf_v1", np.nan),
-                "mean_attack_eer": split.get("mean_attack_eer", np.nan),
-                "auc": split.get("auc", np.nan),
-                "parameters": info.get("parameters", np.nan),
-                "train_seconds": timing.get("train_seconds", np.nan),
-                "ms_per_clip": info.get("ms_per_clip", np.nan),
-                "n_bonafide": split.get("n_bonafide", 0),
-                "n_spoof": split.get("n_spoof", 0),
+                **{name: split.get(name, np.nan) for name in ("accuracy", "macro_f1", "min_tdcf_v1", "auc")},
+                **{name: info.get(name, np.nan) for name in ("parameters", "train_seconds", "ms_per_clip")},
+                **{name: split.get(name, 0) for name in ("n_bonafide", "n_spoof")},
                 "notes": "; ".join(_notes(run)),
                 "run": run.name,
             }
         )
-    if not rows:
-        raise ValueError("no finished run holds figures on eval: run a training notebook first (10 to 27)")
     table = pd.DataFrame(rows)
     n_clips = table["n_bonafide"] + table["n_spoof"]
     most = n_clips.groupby(table["dataset"]).transform("max")
@@ -114,34 +106,30 @@ def _notes(run: Run) -> list[str]:
     """What the run says of itself, and where its interval holds 50 %, that too."""
     split = run.metrics["metrics"]["eval"]
     chance = split["eer_interval"][0] <= 0.5 <= split["eer_interval"][1]
-    return run.metrics.get("notes", []) + (["not told from guessing"] if chance else split.get("remarks", []))
+    return run.metrics.get("notes", []) + (["not better than chance"] if chance else split.get("remarks", []))
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The comparison table as text for people: percentages with intervals, units in the headings."""
 
-    def percent(value: float) -> str:
-        return "–" if pd.isna(value) else f"{100 * value:.1f}"
+    def number(name: str, form: str, times: int = 1) -> list[str]:
+        return ["–" if pd.isna(value) else format(times * value, form) for value in table[name]]
 
-    def number(value: float, form: str) -> str:
-        return "–" if pd.isna(value) else format(value, form)
-
+    rate, low, high = (number(name, ".1f", 100) for name in ("eer", "eer_low", "eer_high"))
     shown = pd.DataFrame(
         {
             "model": table["label"],
             "features": table["features"],
-            "EER %": [
-                f"{percent(r.eer)} ({percent(r.eer_low)}–{percent(r.eer_high)})" for r in rows_of(table)
-            ],
-            "accuracy %": table["accuracy"].map(percent),
-            "macro-F1 %": table["macro_f1"].map(percent),
+            "EER %": [f"{a} ({b}–{c})" for a, b, c in zip(rate, low, high, strict=True)],
+            "accuracy %": number("accuracy", ".1f", 100),
+            "macro-F1 %": number("macro_f1", ".1f", 100),
         }
     )
     if table["min_tdcf_v1"].notna().any():
-        shown["min t-DCF*"] = [number(v, ".3f") for v in table["min_tdcf_v1"]]
-    shown["parameters"] = [number(v, ",.0f") for v in table["parameters"]]
-    shown["training s"] = [number(v, ",.0f") for v in table["train_seconds"]]
-    shown["ms/clip"] = [number(v, ".1f") for v in table["ms_per_clip"]]
+        shown["min t-DCF*"] = number("min_tdcf_v1", ".3f")
+    shown["parameters"] = number("parameters", ",.0f")
+    shown["training s"] = number("train_seconds", ",.0f")
+    shown["ms/clip"] = number("ms_per_clip", ".1f")
     if table["notes"].str.len().any():
         shown["notes"] = table["notes"]
     return shown
@@ -180,58 +168,33 @@ def attack_table(runs: Sequence[Run], dataset: str | None = None) -> pd.DataFram
     return table.reindex([name for name in order if name in table.index]).rename_axis("attack")
 
 
-def hardest_attacks(section: dict, n: int = 3) -> list[tuple[str, float]]:
-    """The attacks with the highest EER of one split's figures: [(attack, eer), …]."""
-    rates = [(attack, value["eer"]) for attack, value in section.get("per_attack", {}).items()]
-    return sorted(rates, key=lambda pair: -pair[1])[:n]
-
-
-@lru_cache(maxsize=64)
-def eval_scores(run_folder: str, stamp: float) -> pd.DataFrame:
-    """Eval rows of a run's scores.csv; the stamp (mtime) makes a rewritten file be read anew."""
-    table = read_run(Path(run_folder)).read_scores()
-    return check_scores(table[table["split"] == "eval"], Path(run_folder).name)
-
-
 def scores_on_eval(run: Run) -> pd.DataFrame:
     """Checked eval rows of a run's scores.csv."""
-    return eval_scores(str(run.folder), (run.folder / "scores.csv").stat().st_mtime)
-
-
-@lru_cache(maxsize=256)
-def difference_of(first: str, second: str, names: tuple[str, str], rounds: int, stamps: tuple[float, float]):
-    """paired_difference of two run folders, remembered: a report asks more than once."""
-    return paired_difference(eval_scores(first, stamps[0]), eval_scores(second, stamps[1]), names, rounds)
+    table = run.read_scores()
+    return check_scores(table[table["split"] == "eval"], run.name)
 
 
 def differences(runs: Sequence[Run], reference: Run | None = None, rounds: int = ROUNDS) -> pd.DataFrame:
     """Each run against the one chosen by dev, paired on the same eval utterances: difference, low, high, verdict."""
     runs = scored_runs(runs)
     reference = reference or best_by_dev(runs)
+    others = [
+        r for r in runs if r.name != reference.name and r.metrics["dataset"] == reference.metrics["dataset"]
+    ]
     labels = labels_of(runs)
     rows = []
-    for run in runs:
-        if run.name == reference.name or run.metrics["dataset"] != reference.metrics["dataset"]:
-            continue
-        stamps = tuple((r.folder / "scores.csv").stat().st_mtime for r in (run, reference))
+    for run in others:
         row = {"model": labels[run.name], "against": labels[reference.name]}
         try:
-            found = difference_of(str(run.folder), str(reference.folder), tuple(row.values()), rounds, stamps)
-        except ValueError as error:  # other clips, or other labels: the rest can be compared all the same
-            rows.append(
-                {**row, "difference": np.nan, "low": np.nan, "high": np.nan, "n": 0, "verdict": str(error)}
+            found = paired_difference(
+                scores_on_eval(run), scores_on_eval(reference), tuple(row.values()), rounds
             )
+        except ValueError as error:  # other clips, or other labels: the rest can be compared all the same
+            rows.append({**row, "n": 0, "verdict": str(error)})
             continue
-        rows.append(
-            {
-                **row,
-                "difference": found.difference,
-                "low": found.interval[0],
-                "high": found.interval[1],
-                "n": found.n,
-                "verdict": found.verdict,
-            }
-        )
+        low, high = found.interval
+        row |= {"difference": found.difference, "low": low, "high": high}
+        rows.append({**row, "n": found.n, "verdict": found.verdict})
     columns = ["model", "against", "difference", "low", "high", "n", "verdict"]
     return pd.DataFrame(rows, columns=columns).sort_values("difference").reset_index(drop=True)
 
@@ -263,20 +226,16 @@ def seed_table(runs: Sequence[Run]) -> pd.DataFrame:
     labels = labels_of([group[0] for group in groups])
     for group in groups:
         if len(group) > 1:
-            first = group[0].metrics
-            rates = over_seeds([run.metrics["metrics"]["eval"]["eer"] for run in group])
-            rows.append(
-                {
-                    "model": labels[group[0].name],
-                    "features": first.get("features"),
-                    "dataset": first["dataset"],
-                    "seeds": rates["n"],
-                    "eer": rates["mean"],
-                    "low": rates["low"],
-                    "high": rates["high"],
-                }
-            )
-    return pd.DataFrame(rows, columns=["model", "features", "dataset", "seeds", "eer", "low", "high"])
+            first, rates = group[0].metrics, [run.metrics["metrics"]["eval"]["eer"] for run in group]
+            row = {
+                "model": labels[group[0].name],
+                "features": first.get("features"),
+                "dataset": first["dataset"],
+            }
+            spread = {"eer": float(np.mean(rates)), "low": min(rates), "high": max(rates)}
+            rows.append({**row, "seeds": len(group), **spread})
+    columns = ["model", "features", "dataset", "seeds", "eer", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def by_parameter(runs: Sequence[Run], notebook: str, *names: str) -> pd.DataFrame:
@@ -285,16 +244,58 @@ def by_parameter(runs: Sequence[Run], notebook: str, *names: str) -> pd.DataFram
     for run in scored_runs([run for run in runs if run.notebook == notebook]):
         found = run.metrics["metrics"]
         low, high = found["eval"]["eer_interval"]
+        rates = found.get("dev", {}).get("eer", np.nan), found["eval"]["eer"], low, high
         rows.append(
             {
                 **{name: run.parameters.get(name, "") for name in names},
                 "seed": run.parameters.get("seed", 0),
-                "dev EER %": 100 * found.get("dev", {}).get("eer", np.nan),
-                "eval EER %": 100 * found["eval"]["eer"],
-                "from": 100 * low,
-                "to": 100 * high,
+                **{name: 100 * rate for name, rate in zip(RATES, rates, strict=True)},
                 "notes": "; ".join(run.metrics.get("notes", [])),
             }
         )
-    columns = [*names, "seed", "dev EER %", "eval EER %", "from", "to", "notes"]
-    return pd.DataFrame(rows, columns=columns).sort_values([*names, "seed"]).reset_index(drop=True).round(1)
+    table = pd.DataFrame(rows, columns=[*names, "seed", *RATES, "notes"])
+    return table.sort_values([*names, "seed"]).reset_index(drop=True).round(1)
+
+
+def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
+    """EER of (model, trained on) x tested on, the mean where a cell has several runs.
+
+    A run's scores.csv is its own data set; `scores.<dataset>.csv` in its folder are the same columns on another.
+    """
+    rows = []
+    for run in scored_runs(runs):
+        record = run.metrics
+        rates = {record["dataset"]: record["metrics"]["eval"]["eer"]}
+        for path in run.folder.glob("scores.*.csv"):
+            table = check_scores(eval_rows(read_scores_csv(path)), f"{run.name}, {path.name}")
+            rates[path.name.removeprefix("scores.").removesuffix(".csv")] = eer(*by_class(table))[0]
+        model = record.get("model", run.notebook)
+        rows += [(model, record["dataset"], tested, rate) for tested, rate in rates.items()]
+    table = pd.DataFrame(rows, columns=["model", "trained_on", "tested_on", "eer"])
+    return table.pivot_table(index=["model", "trained_on"], columns="tested_on", values="eer", aggfunc="mean")
+
+
+def beside_published(source: str, runs: Sequence[Run] | None = None) -> pd.DataFrame:
+    """One row a published figure of `source` (0..1; NaN where only an order was reported), ours beside it.
+
+    `ours` is the mean over finished runs of the same model, features and data set on eval, NaN where there is none.
+    Raises ValueError for a source that published.csv does not hold.
+    """
+    table = pd.read_csv(PUBLISHED)
+    known = table["source"].unique()
+    if source not in known:
+        raise ValueError(f"no source is called {source!r}: there are {', '.join(known)}")
+    table = table[table["source"] == source].drop(columns="source").reset_index(drop=True)
+    found = [run.metrics for run in scored_runs(load_runs() if runs is None else runs)]
+    same = ["model", "features", "dataset"]
+    rates = [
+        [
+            r["metrics"]["eval"][row["measure"]]
+            for r in found
+            if all(r.get(name) == row[name] for name in same)
+        ]
+        for row in table.to_dict("records")
+    ]
+    table.insert(6, "ours", [np.mean(given) if given else np.nan for given in rates])
+    table.insert(7, "seeds", [len(given) for given in rates])
+    return table
