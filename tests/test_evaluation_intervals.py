@@ -11,7 +11,7 @@ from test_evaluation_compare import made_measures, scored, utterances
 
 from helpers.evaluation import audit, calibration, summarise
 from helpers.evaluation.intervals import Ranking, paired_difference, resamples, speaker_codes
-from helpers.evaluation.summary import accuracy_interval, summarise_split, thresholds
+from helpers.evaluation.summary import summarise_split, thresholds
 from helpers.metrics import PolarityError, cllr, eer
 
 
@@ -93,8 +93,11 @@ def test_paired_comparison_tells_models_apart_that_separate_intervals_cannot():
 
 def test_the_same_seed_gives_the_same_interval():
     table = normal_table(50, 80, 1, 0)
-    low, high = accuracy_interval(table, 0.5, 50)
-    assert low < ((table["score"] >= 0.5) == (table["label"] == "bonafide")).mean() < high
+    found = summarise_split(table, {"equal_error": 0.5}, 50)
+    low, high = found["accuracy_interval"]
+    assert (
+        low < ((table["score"] >= 0.5) == (table["label"] == "bonafide")).mean() == found["accuracy"] < high
+    )
     assert eer_interval(table, 50, 1) == eer_interval(table, 50, 1) != eer_interval(table, 50, 2)
 
 

@@ -65,10 +65,8 @@ def calibrate(scores: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
             "cllr_before": before["cllr"],
             "cllr_after": after["cllr"],
             "min_cllr": after["min_cllr"],
-            "act_dcf_before": before["act_dcf"],
-            "act_dcf_after": after["act_dcf"],
         }
-    return calibrated, {"weight": calibration.weights[0], "offset": calibration.offset, **changed}
+    return calibrated, changed
 
 
 def reliability(calibrated: pd.DataFrame, bins: int = 10) -> pd.DataFrame:

@@ -135,9 +135,9 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def best_by_dev(runs: Sequence[Run], dataset: str | None = None) -> Run:
+def best_by_dev(runs: Sequence[Run]) -> Run:
     """The run with the lowest dev EER: eval takes no part in the choice. Without dev figures, ValueError."""
-    runs = [run for run in scored_runs(runs, dataset) if "eer" in run.metrics["metrics"].get("dev", {})]
+    runs = [run for run in scored_runs(runs) if "eer" in run.metrics["metrics"].get("dev", {})]
     if not runs:
         raise ValueError("no run holds dev figures: a model is chosen on dev, never on eval")
     return min(
@@ -150,9 +150,9 @@ def best_by_dev(runs: Sequence[Run], dataset: str | None = None) -> Run:
     )
 
 
-def attack_table(runs: Sequence[Run], dataset: str | None = None) -> pd.DataFrame:
+def attack_table(runs: Sequence[Run]) -> pd.DataFrame:
     """EER of each attack (rows) for each run (columns), the pooled rate and the mean over attacks below."""
-    runs = scored_runs(runs, dataset)
+    runs = scored_runs(runs)
     labels = labels_of(runs)
     columns = {}
     for run in runs:

@@ -28,7 +28,6 @@ from helpers.metrics import (
     refuse_wrong_polarity,
 )
 
-LA_CONSTANTS = "ASV error rates of ASVspoof 2019 LA eval"
 MOST_SPEAKERS = 200
 
 
@@ -36,14 +35,13 @@ def summarise(
     scores: pd.DataFrame,
     rounds: int = ROUNDS,
     seed: int = 0,
-    asv: AsvErrors | None = None,
     name: str = "these scores",
     polarity: str = "refuse",
 ) -> dict:
     """`utterance, attack, label, split, score` (+ `speaker`, `group`) -> {"dev": {...}, "eval": {...}}.
 
     Thresholds are chosen on dev and applied to every split; without a dev split each split's own EER threshold
-    is used and `threshold_from` says so. t-DCF appears where the attacks have ASVspoof names (A07) or `asv` is given.
+    is used and `threshold_from` says so. t-DCF appears where the attacks have ASVspoof names (A07).
     A pooled EER whose whole interval lies above 50 % on dev (or on the only split) raises PolarityError: chance
     does not explain it. Above 50 % by chance, or with polarity="note", it is written into `remarks`.
     """
@@ -54,7 +52,7 @@ def summarise(
     found = {}
     for split in [s for s in ("train", "dev", "eval") if (scores["split"] == s).any()]:
         table = check_scores(scores[scores["split"] == split], f"{name}, {split}")
-        section = summarise_split(table, chosen, rounds, seed, asv)
+        section = summarise_split(table, chosen, rounds, seed)
         if section["eer"] > 0.5:
             if polarity == "refuse" and split == (deciding or split) and section["eer_interval"][0] > 0.5:
                 refuse_wrong_polarity(section["eer"], f"{name}, {split}")
@@ -105,10 +103,7 @@ def summarise_split(
     """One split's figures; `chosen` are thresholds from elsewhere (dev)."""
     is_bonafide = (table["label"] == "bonafide").to_numpy()
     scores = table["score"].to_numpy(dtype=float)
-    known_asv = asv or (LA2019_EVAL if asvspoof_names(table) else None)
-    section: dict = measures(*by_class(table), known_asv)
-    if known_asv is not None:
-        section["asv"] = LA_CONSTANTS if asv is None else "ASV error rates of the given scores"
+    section: dict = measures(*by_class(table), asv or (LA2019_EVAL if asvspoof_names(table) else None))
     section["n_bonafide"], section["n_spoof"] = int(is_bonafide.sum()), int((~is_bonafide).sum())
 
     threshold = chosen["equal_error"] if chosen else section["eer_threshold"]
@@ -150,7 +145,7 @@ def summarise_split(
     if attacks:
         section["mean_attack_eer"] = float(np.mean([ranking.rate for ranking in attacks.values()]))
         section["mean_attack_eer_interval"] = percentile_interval(pd.DataFrame(attack_draws).mean(axis=1))
-    for column in ("speaker", "group", "dataset"):
+    for column in ("speaker", "dataset"):
         groups = per_group(table, column, threshold)
         if groups:
             section[f"per_{column}"] = groups
@@ -190,13 +185,3 @@ def per_group(table: pd.DataFrame, column: str, threshold: float, fewest: int = 
                 "n_spoof": int(spoof.size),
             }
     return found
-
-
-def accuracy_interval(
-    table: pd.DataFrame, threshold: float, rounds: int = ROUNDS, seed: int = 0
-) -> list[float]:
-    """95 % bootstrap interval of the accuracy at one threshold."""
-    is_bonafide = (table["label"] == "bonafide").to_numpy()
-    right = (table["score"].to_numpy(dtype=float) >= threshold) == is_bonafide
-    draws = resamples(is_bonafide, speaker_codes(table), rounds, seed)
-    return percentile_interval([float(w @ right) / float(w.sum()) for w in draws])
