@@ -1,7 +1,6 @@
 """Tables over run folders: who is best, on what, how sure, chosen without eval."""
 
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -194,6 +193,16 @@ def test_weak_model_is_told_from_the_best_and_the_other_seed_is_not(runs):
     assert table.loc[other_seed, "low"] < table.loc["resnet50", "low"]
 
 
+def test_pairs_take_all_seeds_together(runs):
+    table = compare.pairs(runs, rounds=100).set_index(["model", "against"])
+    assert len(table) == 6  # four models
+    found = table.loc[("lcnn", "resnet50")]
+    assert found["seeds"] == "2 and 1" and found["verdict"] == "lcnn is better than resnet50"
+    rates = {run.metrics["model"]: run.metrics["metrics"]["eval"]["eer"] for run in compare.first_seeds(runs)}
+    alone = table.loc[("simple_cnn", "resnet50")]
+    assert alone["difference"] == pytest.approx(rates["simple_cnn"] - rates["resnet50"])
+
+
 def test_fusion_is_better_than_its_members_and_saw_dev_only(runs, tmp_path):
     members = [r for r in runs if r.metrics.get("model") in ("simple_cnn", "lfcc_gmm")]
     fused, weights = fuse(members)
@@ -223,38 +232,3 @@ def test_scores_on_another_data_set_fill_the_cross_data_matrix(tmp_path):
     matrix = compare.cross_data(load_runs(tmp_path))
     assert set(matrix.columns) == {"starter", "elsewhere"}
     assert matrix.loc[("lcnn", "starter"), "elsewhere"] > matrix.loc[("lcnn", "starter"), "starter"]
-
-
-def finished(model, dataset, accuracy):
-    record = {
-        "model": model,
-        "features": "logmel",
-        "dataset": dataset,
-        "metrics": {"eval": {"eer": 0.1, "accuracy": accuracy}},
-    }
-    return SimpleNamespace(metrics=record)
-
-
-def test_runs_of_the_same_model_features_and_data_stand_beside_the_published_figure():
-    runs = [
-        finished("custom_cnn", "for_norm", 0.8),
-        finished("custom_cnn", "for_norm", 0.9),
-        finished("dnn", "for_norm", 1.0),
-    ]
-    table = compare.beside_published("FoR repository", runs).set_index("dataset")
-    assert table.loc["for_norm", ["published", "ours", "seeds"]].tolist() == pytest.approx([0.9632, 0.85, 2])
-    assert table["ours"].isna().sum() == 2 and table.loc["for_rerec", "seeds"] == 0
-
-
-def test_every_published_row_names_a_known_model_and_data_set():
-    from helpers.data import read_manifest
-    from helpers.models import MODELS
-
-    table = pd.read_csv(compare.PUBLISHED)
-    assert set(table["model"]) <= set(MODELS)
-    assert set(table["dataset"]) <= set(read_manifest().entries)
-
-
-def test_an_unknown_source_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="slides"):
-        compare.beside_published("blog", [])

@@ -1,19 +1,24 @@
 """The report answers in one file; figures show what they are given."""
 
+import io
 import re
+import zipfile
 from dataclasses import replace
 from html import escape, unescape
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from matplotlib.figure import Figure
 from test_evaluation_compare import made_measures, make_runs, write_run
 
 from helpers import figures
+from helpers.environment import PROJECT
 from helpers.evaluation import audit, cli, compare, report
 from helpers.evaluation.calibration import calibrate, reliability
-from helpers.evaluation.report_sections import Compared
+from helpers.evaluation.report_facts import Compared
+from helpers.evaluation.report_sections import worst_errors
 from helpers.features import FEATURES
 from helpers.figures.models import frontier_of
 from helpers.runs import load_runs
@@ -40,6 +45,7 @@ def test_report_asks_nothing_of_the_network_and_shows_no_code(html):
     assert not re.search(r'(src|href)="(?!data:|#)', html)
     assert html.count("<script") == 1 and 'src="http' not in html and "Traceback" not in html
     assert "prefers-color-scheme:dark" in html and 'download="models.csv"' in html
+    assert "Griffin-Lim" in html and "Limits</h2>" in html and "Written 20" in html
     named = re.findall(r'<a href="#([^"]+)"', html)
     assert len(named) >= 5 and all(f'id="{name}"' in html for name in named)
     assert html.count("data:image/png;base64,") >= 10
@@ -67,6 +73,20 @@ def test_report_warns_where_a_shortcut_explains_the_result(runs):
     leaking = replace(found, audit=audit.audit(made_measures(leak=3.0), rounds=50))
     assert report.shortcut(leaking)["answer"] == "yes, perhaps all of it"
     assert report.shortcut(found)["answer"] == "not measured"
+
+
+def test_worst_errors_are_seen_and_heard(runs, tmp_path):
+    with zipfile.ZipFile(PROJECT / "helpers" / "data" / "starter.zip") as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".ogg"))
+        path = archive.extract(name, tmp_path)
+    found = Compared.of(runs, "starter")
+    scores = compare.scores_on_eval(found.chosen)
+    heard = worst_errors(replace(found, clips=dict.fromkeys(scores["utterance"], path)))
+    spoofs = scores[scores["label"] == "spoof"].nlargest(5, "score")
+    assert [clip["name"].split()[0] for clip in heard[1]] == list(spoofs["utterance"])
+    sound, rate = soundfile.read(io.BytesIO(heard[3][0]["sound"]))
+    assert rate == 16000 and abs(len(sound) / rate - min(4, soundfile.info(path).duration)) < 0.1
+    assert report.shown(heard[1])["clips"][0]["picture"] and worst_errors(replace(found, clips={})) == []
 
 
 def test_one_weak_run_does_not_keep_the_report_from_the_others(tmp_path):

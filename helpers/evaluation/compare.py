@@ -1,9 +1,9 @@
-"""Run folders -> tables: one line a model, attacks, differences, seeds, data sets crossed, published figures."""
+"""Run folders -> tables: one line a model, attacks, differences, seeds, data sets crossed."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,11 @@ import pandas as pd
 from helpers.evaluation.intervals import ROUNDS, paired_difference
 from helpers.evaluation.scores import check_scores, eval_rows
 from helpers.metrics import by_class, eer
-from helpers.runs import Run, load_runs, read_scores_csv
+from helpers.runs import Run, read_scores_csv
 
 NOTHING = "no finished run holds figures on eval: run a training notebook first (10 to 27)"
-PUBLISHED = Path(__file__).with_name("published.csv")
+# The networks that the five seed systems have in common, on log-mel features.
+SEED_SYSTEMS = ("simple_ann", "simple_cnn", "resnet50_lstm", "resnet50", "resnet101", "resnet200d")
 RATES = ("dev EER %", "eval EER %", "from", "to")
 NOT_A_VARIANT = {"seed", "device", "workers", "max_minutes", "notebook"}
 
@@ -178,25 +179,46 @@ def differences(runs: Sequence[Run], reference: Run | None = None, rounds: int =
     """Each run against the one chosen by dev, paired on the same eval utterances: difference, low, high, verdict."""
     runs = scored_runs(runs)
     reference = reference or best_by_dev(runs)
-    others = [
-        r for r in runs if r.name != reference.name and r.metrics["dataset"] == reference.metrics["dataset"]
-    ]
-    labels = labels_of(runs)
+    dataset = reference.metrics["dataset"]
+    others = [run for run in runs if run.name != reference.name and run.metrics["dataset"] == dataset]
+    found = _differences([([run], [reference]) for run in others], labels_of(runs), rounds)
+    return found.drop(columns="seeds").sort_values("difference").reset_index(drop=True)
+
+
+def pairs(runs: Sequence[Run], rounds: int = ROUNDS) -> pd.DataFrame:
+    """Every two variants of the runs against each other, all seeds of each together, best mean eval EER first."""
+    groups = sorted(variants(runs), key=mean_eer)
+    labels = labels_of([group[0] for group in groups])
+    return _differences(list(itertools.combinations(groups, 2)), labels, rounds)
+
+
+def mean_eer(group: Sequence[Run]) -> float:
+    """Mean eval EER of trainings that differ in the seed alone."""
+    return float(np.mean([run.metrics["metrics"]["eval"]["eer"] for run in group]))
+
+
+def _differences(
+    groups: list[tuple[list[Run], list[Run]]], labels: dict[str, str], rounds: int
+) -> pd.DataFrame:
+    scores = {run.name: scores_on_eval(run) for group in groups for side in group for run in side}
     rows = []
-    for run in others:
-        row = {"model": labels[run.name], "against": labels[reference.name]}
+    for sides in groups:
+        names = [labels[side[0].name] for side in sides]
+        row = {
+            "model": names[0],
+            "against": names[1],
+            "seeds": " and ".join(str(len(side)) for side in sides),
+        }
         try:
-            found = paired_difference(
-                scores_on_eval(run), scores_on_eval(reference), tuple(row.values()), rounds
-            )
+            found = paired_difference(*([scores[run.name] for run in side] for side in sides), names, rounds)
         except ValueError as error:  # other clips, or other labels: the rest can be compared all the same
             rows.append({**row, "n": 0, "verdict": str(error)})
             continue
         low, high = found.interval
         row |= {"difference": found.difference, "low": low, "high": high}
         rows.append({**row, "n": found.n, "verdict": found.verdict})
-    columns = ["model", "against", "difference", "low", "high", "n", "verdict"]
-    return pd.DataFrame(rows, columns=columns).sort_values("difference").reset_index(drop=True)
+    columns = ["model", "against", "seeds", "difference", "low", "high", "n", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def variants(runs: Sequence[Run], dataset: str | None = None) -> list[list[Run]]:
@@ -232,7 +254,7 @@ def seed_table(runs: Sequence[Run]) -> pd.DataFrame:
                 "features": first.get("features"),
                 "dataset": first["dataset"],
             }
-            spread = {"eer": float(np.mean(rates)), "low": min(rates), "high": max(rates)}
+            spread = {"eer": mean_eer(group), "low": min(rates), "high": max(rates)}
             rows.append({**row, "seeds": len(group), **spread})
     columns = ["model", "features", "dataset", "seeds", "eer", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
@@ -273,29 +295,3 @@ def cross_data(runs: Sequence[Run]) -> pd.DataFrame:
         rows += [(model, record["dataset"], tested, rate) for tested, rate in rates.items()]
     table = pd.DataFrame(rows, columns=["model", "trained_on", "tested_on", "eer"])
     return table.pivot_table(index=["model", "trained_on"], columns="tested_on", values="eer", aggfunc="mean")
-
-
-def beside_published(source: str, runs: Sequence[Run] | None = None) -> pd.DataFrame:
-    """One row a published figure of `source` (0..1; NaN where only an order was reported), ours beside it.
-
-    `ours` is the mean over finished runs of the same model, features and data set on eval, NaN where there is none.
-    Raises ValueError for a source that published.csv does not hold.
-    """
-    table = pd.read_csv(PUBLISHED)
-    known = table["source"].unique()
-    if source not in known:
-        raise ValueError(f"no source is called {source!r}: there are {', '.join(known)}")
-    table = table[table["source"] == source].drop(columns="source").reset_index(drop=True)
-    found = [run.metrics for run in scored_runs(load_runs() if runs is None else runs)]
-    same = ["model", "features", "dataset"]
-    rates = [
-        [
-            r["metrics"]["eval"][row["measure"]]
-            for r in found
-            if all(r.get(name) == row[name] for name in same)
-        ]
-        for row in table.to_dict("records")
-    ]
-    table.insert(6, "ours", [np.mean(given) if given else np.nan for given in rates])
-    table.insert(7, "seeds", [len(given) for given in rates])
-    return table

@@ -132,33 +132,35 @@ class Difference:
 
 
 def paired_difference(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
+    first: pd.DataFrame | Sequence[pd.DataFrame],
+    second: pd.DataFrame | Sequence[pd.DataFrame],
     names: Sequence[str] = ("A", "B"),
     rounds: int = ROUNDS,
     seed: int = 0,
 ) -> Difference:
-    """Paired bootstrap of two score tables over the utterances that both hold.
+    """Paired bootstrap of two score tables over the utterances that all hold.
 
-    ValueError where labels disagree or nothing is shared. Different draws of the training seed are not part of
-    this interval: two runs of one model may differ by a point of EER on the same list.
+    Several tables of one side are trainings with other seeds: their mean EER is compared, and each round draws
+    among them too. With one table a side the luck of the training is not in the interval: two runs of one model
+    may differ by a point of EER on the same list. ValueError where labels disagree or nothing is shared.
     """
-    shared = first.merge(
-        second[["utterance", "label", "score"]],
-        on="utterance",
-        suffixes=("", "_second"),
-        validate="one_to_one",
-    )
-    if shared.empty:
+    sides = [[given] if isinstance(given, pd.DataFrame) else list(given) for given in (first, second)]
+    tables = [table.set_index("utterance", verify_integrity=True) for side in sides for table in side]
+    shared = sorted(set.intersection(*(set(table.index) for table in tables)))
+    if not shared:
         raise ValueError(f"{names[0]} and {names[1]} share no utterance: they cannot be compared")
-    wrong = int((shared["label"] != shared["label_second"]).sum())
+    tables = [table.loc[shared] for table in tables]
+    wrong = sum(int((table["label"] != tables[0]["label"]).sum()) for table in tables)
     if wrong:
         raise ValueError(f"{names[0]} and {names[1]} disagree about the label of {wrong} utterances")
-    is_bonafide = (shared["label"] == "bonafide").to_numpy()
-    one = Ranking(shared["score"], is_bonafide)
-    other = Ranking(shared["score_second"], is_bonafide)
-    values = [one.eer(w) - other.eer(w) for w in resamples(is_bonafide, speaker_codes(shared), rounds, seed)]
-    difference = one.eer() - other.eer()
+    is_bonafide = (tables[0]["label"] == "bonafide").to_numpy()
+    ranked = [Ranking(table["score"], is_bonafide) for table in tables]
+    one, other = ranked[: len(sides[0])], ranked[len(sides[0]) :]
+    luck, values = np.random.default_rng(seed + 1), []
+    for weights in resamples(is_bonafide, speaker_codes(tables[0]), rounds, seed):
+        drawn = [[side[k] for k in luck.integers(0, len(side), len(side))] for side in (one, other)]
+        values.append(np.subtract(*(np.mean([ranking.eer(weights) for ranking in side]) for side in drawn)))
+    difference = float(np.mean([r.rate for r in one]) - np.mean([r.rate for r in other]))
     # Two rates that are equal as fractions may differ in their last bits: that is no difference.
     low, high = (round(end, 12) + 0.0 for end in percentile_interval(values))
     if high < 0:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
+import subprocess
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment
 from matplotlib.figure import Figure
 
+from helpers.environment import PROJECT
 from helpers.evaluation import audit as shortcuts
 from helpers.evaluation.compare import NOTHING, datasets_of, scored_runs
-from helpers.evaluation.report_sections import Compared, Section, few, interval, of_all, of_dataset, rate
+from helpers.evaluation.reference import attack_kinds
+from helpers.evaluation.report_facts import Compared, Section, few, interval, rate
+from helpers.evaluation.report_sections import of_all, of_dataset
 from helpers.runs import Run, write_text
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -43,36 +48,43 @@ def write_report(runs: Sequence[Run], path: Path) -> Path:
     return Path(path)
 
 
-def shown(part: object) -> dict:
-    """A sentence, a table or (figure, caption) as what the template draws."""
+def shown(part: Any) -> dict:
+    """A sentence, a table, clips or (figure, caption) as what the template draws."""
     if isinstance(part, str):
         return {"text": part}
     if isinstance(part, pd.DataFrame):
-        data = base64.b64encode(part.to_csv(index=False).encode()).decode()
+        csv = base64.b64encode(part.to_csv(index=False).encode()).decode()
+        return {"table": part.astype(str), "csv": csv, "name": "table.csv"} | part.attrs
+    if isinstance(part, list):
+        sounds = [base64.b64encode(clip["sound"]).decode() for clip in part]
         return {
-            "table": part.astype(str),
-            "csv": data,
-            "name": part.attrs.get("name", "table.csv"),
-        } | part.attrs
-    assert isinstance(part, tuple) and isinstance(part[0], Figure)
-    figure, caption = part
+            "clips": [
+                clip | picture(clip["figure"]) | {"sound": s} for clip, s in zip(part, sounds, strict=True)
+            ]
+        }
+    return picture(part[0]) | {"caption": part[1]}
+
+
+def picture(figure: Figure) -> dict:
+    """A figure as PNG without a ground of its own, so that the page's shows, light or dark."""
     held = io.BytesIO()
     for patch in (figure.patch, *(ax.patch for ax in figure.axes)):
-        patch.set_alpha(0)  # the page's own ground shows, light or dark
+        patch.set_alpha(0)
     figure.savefig(held, format="png", dpi=100, bbox_inches="tight", facecolor="none")
-    data = base64.b64encode(held.getvalue()).decode()
-    return {"picture": data, "alt": getattr(figure, "alt", caption), "caption": caption}
+    return {"picture": base64.b64encode(held.getvalue()).decode(), "alt": getattr(figure, "alt", "")}
 
 
 def made_of(runs: Sequence[Run]) -> str:
-    """When this page was written, from which runs, code and machines."""
-    records = [run.metrics for run in runs]
-    codes = sorted({str(record.get("code", "")) for record in records} - {""})
-    machines = sorted({str(r.get("environment", {}).get("processor", "")) for r in records} - {""})
-    said = [f"Written {date.today().isoformat()} from {len(runs)} runs."]
-    said += [f"Code {few(codes)}."] if codes else []
-    said += [f"Machine: {', '.join(machines)}."] if machines else []
-    return " ".join(said)
+    """When this page was written, from which commit, runs and machines."""
+    asked = ["git", "-C", str(PROJECT), "rev-parse", "--short", "HEAD"]
+    try:
+        commit = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    except OSError:  # no git here
+        commit = ""
+    found = {run.metrics.get("environment", {}).get("processor", "") for run in runs}
+    machines = ", ".join(sorted(map(str, found - {""})))
+    said = f"Written {date.today().isoformat()} from {len(runs)} runs."
+    return said + (f" Commit {commit}." if commit else "") + (f" Trained on {machines}." if machines else "")
 
 
 def card(question: str, answer: str, text: str, good: bool) -> dict:
@@ -132,10 +144,14 @@ def for_users(found: Compared) -> dict:
 
 
 def where_it_fails(found: Compared) -> dict:
+    kinds = attack_kinds(found.chosen.metrics["dataset"])
     order = sorted(found.section["per_attack"].items(), key=lambda pair: -pair[1]["eer"])
     rates = [f"{name} {rate(value['eer'])}" for name, value in order]
+    told = [
+        f"{at} ({kinds['what'][name]})" if name in kinds.index else at for at, (name, _) in zip(rates, order)
+    ]
     names = ", ".join(name for name, _ in order[:3]) or "attacks not named"
-    text = f"EER {'; '.join(rates[:3])}. Easiest: {rates[-1]}." if rates else ""
+    text = f"EER {'; '.join(told[:3])}. Easiest: {rates[-1]}." if rates else ""
     return card("Where does it fail?", names, text, False)
 
 

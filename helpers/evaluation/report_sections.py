@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
+import soundfile
+import torch
 
 from helpers import figures
+from helpers.data import read_audio
 from helpers.evaluation import audit as shortcuts
-from helpers.evaluation.calibration import calibrate, reliability
-from helpers.evaluation.compare import (
-    attack_table,
-    best_by_dev,
-    comparison_table,
-    cross_data,
-    differences,
-    first_seeds,
-    labels_of,
-    readable,
-    scores_on_eval,
-    seed_table,
-)
+from helpers.evaluation.calibration import reliability
+from helpers.evaluation.compare import attack_table, cross_data, readable, scores_on_eval, seed_table
+from helpers.evaluation.reference import attack_kinds
+from helpers.evaluation.report_facts import Compared, Section, interval, rate
+from helpers.features import FEATURES, compute
 from helpers.runs import Run
 
-MOST_CURVES, MOST_CONFUSIONS, MOST_HISTORIES = 8, 9, 4
+MOST_CURVES, MOST_CONFUSIONS, MOST_HISTORIES, MOST_CLIPS, MOST_SECONDS = 8, 9, 4, 5, 4
+SAMPLE_RATE = 16000  # Hz
 POINTS = {
     "equal_error": "equal errors on dev",
     "min_dcf": "least cost on dev (ASVspoof 5)",
@@ -34,77 +31,12 @@ POINTS = {
 }
 
 
-class Section(NamedTuple):
-    """A heading and what stands below it: sentences, tables, (figure, caption); or the cards of a first screen."""
-
-    title: str
-    parts: list[Any]
-    cards: Sequence[dict] = ()
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What the cards and the sections about one data set share."""
-
-    runs: list[Run]  # one seed of each; the chosen one first, then by eval EER
-    table: pd.DataFrame  # comparison_table
-    labels: dict[str, str]
-    by_dev: bool  # False where no run has dev figures and the first was taken
-    against: pd.DataFrame  # differences from the chosen run
-    audit: dict | None
-    calibrated: tuple[pd.DataFrame, dict] | str  # or why not
-
-    @classmethod
-    def of(cls, runs: Sequence[Run], dataset: str) -> Compared:
-        mine = first_seeds(runs, dataset)
-        table = comparison_table(mine)
-        try:
-            chosen, by_dev = best_by_dev(mine), True
-        except ValueError:
-            chosen, by_dev = mine[0], False
-        ranks = [chosen.name, *table["run"]]
-        mine.sort(key=lambda run: ranks.index(run.name))
-        measures = shortcuts.find_measures(runs, dataset)
-        audit = shortcuts.audit(measures) if measures is not None else None
-        try:
-            calibrated: Any = calibrate(chosen.read_scores())
-        except ValueError as error:  # no dev, or scores upside down on dev
-            calibrated = str(error)
-        return cls(mine, table, labels_of(mine), by_dev, differences(mine, chosen), audit, calibrated)
-
-    @property
-    def chosen(self) -> Run:
-        return self.runs[0]
-
-    @property
-    def label(self) -> str:
-        return self.labels[self.chosen.name]
-
-    @property
-    def section(self) -> dict:
-        return self.chosen.metrics["metrics"]["eval"]
-
-
-def rate(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def interval(section: dict) -> str:
-    low, high = section["eer_interval"]
-    return f"{100 * low:.1f}–{100 * high:.1f} %"
-
-
-def few(names: Sequence[str], limit: int = 3) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - limit
-    return ", ".join(names) if more < 2 else f"{', '.join(names[:limit])} and {more} more"
-
-
 def of_dataset(found: Compared) -> list[Section]:
     """All sections about one data set that have something to show."""
     made = [
         Section("All models", models(found)),
         Section("Attack by attack", attacks(found)),
+        Section("The worst errors, to hear", worst_errors(found)),
         Section("What a user would get", thresholds(found)),
         Section("Can its probabilities be believed?", probabilities(found)),
         Section("Shortcut audit", audited(found)),
@@ -175,16 +107,33 @@ def paired(against: pd.DataFrame) -> pd.DataFrame:
 
 
 def attacks(found: Compared) -> list:
-    if not found.section.get("per_attack"):
+    mine = found.section.get("per_attack")
+    if not mine:
         return []
+    kinds = attack_kinds(found.chosen.metrics["dataset"])
+    rows = [
+        {
+            "attack": name,
+            **(kinds.loc[name].to_dict() if name in kinds.index else {}),
+            "EER": f"{rate(value['eer'])} ({interval(value)})",
+            "found at dev's threshold": rate(value["accuracy"]),
+            "clips": value["n"],
+        }
+        for name, value in sorted(mine.items(), key=lambda pair: -pair[1]["eer"])
+    ]
+    table = pd.DataFrame(rows)
+    table.attrs = {"name": "attacks.csv", "words": ["kind", "what"]}
     parts: list = [
-        (
-            figures.attack_map(attack_table(found.runs)),
-            "EER of each attack against all bona fide speech; dark is bad.",
-        ),
+        f"{found.label}, hardest first. TTS makes speech from text, VC changes one voice into another, a vocoder "
+        "copies a recording through a model of speech.",
+        table,
         (
             figures.attack_bars(found.section, found.label),
             f"{found.label}: every attack with its 95 % interval.",
+        ),
+        (
+            figures.attack_map(attack_table(found.runs)),
+            "EER of each attack against all bona fide speech, every model.",
         ),
     ]
     speakers = sorted(found.section.get("per_speaker", {}).items(), key=lambda pair: -pair[1]["eer"])[:5]
@@ -192,6 +141,36 @@ def attacks(found: Compared) -> list:
         worst = ", ".join(f"{name} {rate(value['eer'])}" for name, value in speakers)
         parts.append(f"Hardest speakers for {found.label}: {worst}.")
     return parts
+
+
+def worst_errors(found: Compared) -> list:
+    """The clips that the chosen detector is most wrong about, to see and to hear; none without the recordings."""
+    scores = scores_on_eval(found.chosen)
+    scores = scores[scores["utterance"].isin(found.clips)].sort_values("score")
+    spoof, bonafide = scores[scores["label"] == "spoof"], scores[scores["label"] == "bonafide"]
+    parts: list = []
+    for title, rows in (
+        ("Spoofs that look most genuine to it", spoof[::-1].head(MOST_CLIPS)),
+        ("Recordings that look most like spoofs to it", bonafide.head(MOST_CLIPS)),
+    ):
+        heard = [clip(row, found.clips[row.utterance]) for row in rows.itertuples()]
+        if heard:
+            parts += [f"{title} (score at dev's threshold {found.section['threshold']:.2f}):", heard]
+    return parts
+
+
+def clip(row: Any, path: str) -> dict:
+    """One clip for the template: a sentence, its log-mel picture and at most four seconds of sound as MP3."""
+    wave = read_audio(path)[: MOST_SECONDS * SAMPLE_RATE]
+    setting = replace(FEATURES["logmel"], seconds=max(len(wave), 1) / SAMPLE_RATE)
+    picture = compute(torch.from_numpy(wave)[None], setting)[0].numpy()
+    figure, ax = figures.canvas(size=(4.4, 2.6))
+    figures.plot_features(picture, setting, " ", ax, bar=False)
+    ax.set_ylabel("kHz")
+    sound = io.BytesIO()
+    soundfile.write(sound, wave, SAMPLE_RATE, format="MP3")
+    name = row.utterance if row.attack == "-" else f"{row.utterance} ({row.attack})"
+    return {"name": name, "score": f"{row.score:.2f}", "figure": figure, "sound": sound.getvalue()}
 
 
 def thresholds(found: Compared) -> list:

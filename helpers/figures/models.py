@@ -132,8 +132,9 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
     edge = shown[best]
     ax.step(edge[cost], edge["eer"], where="post", color=MODEL_COLOURS[0], linewidth=1.2, alpha=0.6)
     named = shown if len(shown) <= MANY else edge
+    close = max(1.7, (shown[cost].max() / shown[cost].min()) ** 0.12)
     for row, after in zip(named.to_dict("records"), [*named[cost][1:], np.inf], strict=True):
-        above = after < 1.7 * row[cost]  # the next one's marker is where the name would be
+        above = after < close * row[cost]  # the next one's marker is where the name would be
         place = max(row["eer_high"], row["eer"]) if above else min(row["eer_low"], row["eer"])
         look = {"xytext": (0, 4 if above else -4), "va": "bottom" if above else "top", "ha": "center"}
         ax.annotate(row["label"], (row[cost], place), textcoords="offset points", fontsize=12, **look)
