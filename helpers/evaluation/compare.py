@@ -30,6 +30,11 @@ def scored_runs(runs: Sequence[Run], dataset: str | None = None) -> list[Run]:
     ]
 
 
+def is_ours(run: Run) -> bool:
+    """Whether the run ships with the project (reference.shipped_runs) and was not made here."""
+    return bool(run.metrics.get("shipped"))
+
+
 def datasets_of(runs: Sequence[Run]) -> list[str]:
     """Data sets of the scored runs, most runs first."""
     names = [run.metrics["dataset"] for run in scored_runs(runs)]
@@ -39,11 +44,9 @@ def datasets_of(runs: Sequence[Run]) -> list[str]:
 def labels_of(runs: Sequence[Run]) -> dict[str, str]:
     """run name -> the shortest label that tells it apart: model, features, differing parameters, seed, hash."""
     chosen: dict[str, tuple[str, ...]] = {
-        run.name: (str(run.metrics.get("model", run.notebook)),) for run in runs
+        run.name: (str(run.metrics.get("model", run.notebook)), *(["(ours)"] if is_ours(run) else []))
+        for run in runs
     }
-
-    def features(run: Run, _same: list[Run]) -> str:
-        return str(run.metrics.get("features", ""))
 
     def changed(run: Run, same: list[Run]) -> str:
         names = sorted(
@@ -52,13 +55,12 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
         differing = [name for name in names if len({str(one.parameters.get(name)) for one in same}) > 1]
         return " ".join(f"{name}={run.parameters.get(name, '')}" for name in differing)
 
-    def seed(run: Run, _same: list[Run]) -> str:
-        return f"seed {run.metrics.get('seed', 0)}"
-
-    def digest(run: Run, _same: list[Run]) -> str:
-        return run.name.rsplit("-", 1)[-1][:4]
-
-    for word in (features, changed, seed, digest):
+    for word in (
+        lambda run, same: str(run.metrics.get("features", "")),
+        changed,
+        lambda run, same: f"seed {run.metrics.get('seed', 0)}",
+        lambda run, same: run.name.rsplit("-", 1)[-1][:4],
+    ):
         groups: dict[tuple, list[Run]] = {}
         for run in runs:
             groups.setdefault(chosen[run.name], []).append(run)
@@ -231,9 +233,9 @@ def variants(runs: Sequence[Run], dataset: str | None = None) -> list[list[Run]]
     for run in scored_runs(runs, dataset):
         same = {k: v for k, v in run.parameters.items() if k not in NOT_A_VARIANT}
         counts = run.metrics.get("data", {}).get("counts")
-        what = (run.notebook, run.metrics.get("model"), counts, sorted(same.items(), key=str))
+        what = (run.notebook, run.metrics.get("model"), is_ours(run), counts, sorted(same.items(), key=str))
         group, seed = groups.setdefault(repr(what), {}), int(run.metrics.get("seed", 0))
-        group[seed] = max(group.get(seed, run), run, key=lambda one: one.path("metrics.json").stat().st_mtime)
+        group[seed] = max(group.get(seed, run), run, key=lambda one: one.metrics.get("ended", 0))
     return [[group[seed] for seed in sorted(group)] for group in groups.values()]
 
 

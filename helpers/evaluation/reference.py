@@ -19,11 +19,12 @@ PUBLISHED, ATTACKS, SHIPPED = (
 )
 
 
-def shipped_runs(dataset: str | None = None, archive: Path = SHIPPED) -> list[Run]:
+def shipped_runs(dataset: str | None = None, archive: Path | None = None) -> list[Run]:
     """Finished runs of ours, without weights: parameters, figures, history and scores of dev and eval.
 
     They are unpacked once beside the caches; their labels in every table end in "(ours)". Empty where none ship.
     """
+    archive = archive or SHIPPED
     if not archive.is_file():
         return []
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()[:12]
@@ -33,6 +34,14 @@ def shipped_runs(dataset: str | None = None, archive: Path = SHIPPED) -> list[Ru
             if not (folder / name).is_file():
                 packed.extract(name, folder)
     return load_runs(folder, dataset)
+
+
+def with_ours(runs: Sequence[Run], dataset: str, ours: str = "auto") -> list[Run]:
+    """The runs and, where `ours` is yes, those that ship; auto takes them where fewer than two trainings are finished."""
+    if ours not in ("auto", "yes", "no"):
+        raise ValueError(f"ours is auto, yes or no, not {ours!r}")
+    wanted = ours == "yes" or (ours == "auto" and len(scored_runs(runs, dataset)) < 2)
+    return [*runs, *(shipped_runs(dataset) if wanted else [])]
 
 
 def attack_kinds(dataset: str) -> pd.DataFrame:

@@ -96,12 +96,13 @@ def models(found: Compared) -> list:
 
 
 def paired(against: pd.DataFrame) -> pd.DataFrame:
-    """compare.differences as text."""
+    """compare.differences or compare.pairs as text."""
     points = [
         f"{100 * row.difference:+.1f} ({100 * row.low:+.1f} to {100 * row.high:+.1f})" if row.n else "–"
         for row in against.itertuples()
     ]
-    shown = against[["model", "against"]].assign(points=points, verdict=against["verdict"])
+    kept = [name for name in ("model", "against", "seeds") if name in against]
+    shown = against[kept].assign(points=points, verdict=against["verdict"])
     shown.attrs = {"name": "differences.csv", "words": ["against", "verdict"]}
     return shown.rename(columns={"points": "EER difference, points"})
 

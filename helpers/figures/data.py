@@ -34,18 +34,20 @@ UNITS = {
 }
 
 
-def counts(table: pd.DataFrame) -> Figure:
-    """Utterances by attack, one panel a split, bona fide first."""
+def counts(table: pd.DataFrame, by: str = "attack") -> Figure:
+    """Utterances by `attack` or by `label`, one panel a split, bona fide first."""
     splits = [name for name in ("train", "dev", "eval") if (table["split"] == name).any()]
     found = {split: table.loc[table["split"] == split] for split in splits}
-    widths = [max(part["attack"].nunique(), 4) for part in found.values()]
+    widths = [max(part[by].nunique(), 4) for part in found.values()]
     figure, axes = canvases(1, len(splits), (11, 3.8), sharey=True, width_ratios=widths)
     for ax, (split, part) in zip(axes[0], found.items(), strict=True):
-        attacks = part.loc[part["label"] == "spoof", "attack"].value_counts().sort_index()
-        values = [int((part["label"] == "bonafide").sum()), *attacks]
-        colours = [PALETTE["bonafide"]] + [PALETTE["spoof"]] * len(attacks)
-        ax.bar(range(len(values)), values, color=colours)
-        ax.set_xticks(range(len(values)), ["bona fide", *attacks.index], rotation=90)
+        spoofs = part.loc[part["label"] == "spoof", by].value_counts().sort_index()
+        values = [int((part["label"] == "bonafide").sum()), *spoofs]
+        colours = [PALETTE["bonafide"]] + [PALETTE["spoof"]] * len(spoofs)
+        bars = ax.bar(range(len(values)), values, color=colours)
+        ax.set_xticks(range(len(values)), ["bona fide", *spoofs.index], rotation=90 if by == "attack" else 0)
+        if by == "label":
+            ax.bar_label(bars, fmt="{:,.0f}")
         ax.set(title=f"{split}: {len(part):,} utterances", ylabel="utterances" if split == splits[0] else "")
     return figure
 
