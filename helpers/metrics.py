@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -256,6 +256,11 @@ def refuse_wrong_polarity(rate: float, name: str = "these scores") -> None:
             "more likely bona fide). Scores are never flipped here: negate them at their source, or train longer "
             "if the model has learnt nothing"
         )
+
+
+def rows_of(table: pd.DataFrame) -> list[Any]:
+    """The rows as named tuples, whose fields a type checker cannot know."""
+    return list(table.itertuples())
 
 
 def by_class(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -202,17 +203,17 @@ def mean_eer(group: Sequence[Run]) -> float:
 def _differences(
     groups: list[tuple[list[Run], list[Run]]], labels: dict[str, str], rounds: int
 ) -> pd.DataFrame:
-    scores = {run.name: scores_on_eval(run) for group in groups for side in group for run in side}
     rows = []
     for sides in groups:
         names = [labels[side[0].name] for side in sides]
-        row = {
+        row: dict[str, Any] = {
             "model": names[0],
             "against": names[1],
             "seeds": " and ".join(str(len(side)) for side in sides),
         }
         try:
-            found = paired_difference(*([scores[run.name] for run in side] for side in sides), names, rounds)
+            first, second = ([scores_on_eval(run) for run in side] for side in sides)
+            found = paired_difference(first, second, names, rounds)
         except ValueError as error:  # other clips, or other labels: the rest can be compared all the same
             rows.append({**row, "n": 0, "verdict": str(error)})
             continue

@@ -145,7 +145,7 @@ def paired_difference(
     may differ by a point of EER on the same list. ValueError where labels disagree or nothing is shared.
     """
     sides = [[given] if isinstance(given, pd.DataFrame) else list(given) for given in (first, second)]
-    tables = [table.set_index("utterance", verify_integrity=True) for side in sides for table in side]
+    tables = [table.set_index("utterance") for side in sides for table in side]
     shared = sorted(set.intersection(*(set(table.index) for table in tables)))
     if not shared:
         raise ValueError(f"{names[0]} and {names[1]} share no utterance: they cannot be compared")

@@ -19,6 +19,7 @@ from helpers.evaluation.compare import attack_table, cross_data, readable, score
 from helpers.evaluation.reference import attack_kinds
 from helpers.evaluation.report_facts import Compared, Section, interval, rate
 from helpers.features import FEATURES, compute
+from helpers.metrics import rows_of
 from helpers.runs import Run
 
 MOST_CURVES, MOST_CONFUSIONS, MOST_HISTORIES, MOST_CLIPS, MOST_SECONDS = 8, 9, 4, 5, 4
@@ -55,7 +56,7 @@ def of_all(runs: Sequence[Run]) -> list[Section]:
         shown = repeated.assign(eer=repeated["eer"].map(rate), range=ends[0] + " to " + ends[1])
         made.append(Section("Several seeds", [shown.rename(columns={"eer": "mean EER"})]))
     crossed = cross_data(runs)
-    if any(tested != trained for (_, trained), row in crossed.iterrows() for tested in row.dropna().index):
+    if crossed.count(axis=1).gt(1).any():  # a row holds more than its own data set
         picture = figures.cross_data_map(crossed), "EER where training and test data differ."
         made.append(Section("Train on one, test on another", [picture]))
     return [*made, Section("How these figures were made", [METHOD])]
@@ -99,7 +100,7 @@ def paired(against: pd.DataFrame) -> pd.DataFrame:
     """compare.differences or compare.pairs as text."""
     points = [
         f"{100 * row.difference:+.1f} ({100 * row.low:+.1f} to {100 * row.high:+.1f})" if row.n else "–"
-        for row in against.itertuples()
+        for row in rows_of(against)
     ]
     kept = [name for name in ("model", "against", "seeds") if name in against]
     shown = against[kept].assign(points=points, verdict=against["verdict"])
@@ -154,7 +155,7 @@ def worst_errors(found: Compared) -> list:
         ("Spoofs that look most genuine to it", spoof[::-1].head(MOST_CLIPS)),
         ("Recordings that look most like spoofs to it", bonafide.head(MOST_CLIPS)),
     ):
-        heard = [clip(row, found.clips[row.utterance]) for row in rows.itertuples()]
+        heard = [clip(row, found.clips[row.utterance]) for row in rows_of(rows)]
         if heard:
             parts += [f"{title} (score at dev's threshold {found.section['threshold']:.2f}):", heard]
     return parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,7 +62,12 @@ def measures(found: pd.DataFrame) -> Figure:
         ends, middles = (found[name].min(), found[name].max()), {}
         for label in ("spoof", "bonafide"):
             values = found.loc[found["label"] == label, name]
-            look = {"element": "step", "alpha": 0.5, "color": PALETTE[label], "label": CLASS_NAMES[label]}
+            look: Any = {
+                "element": "step",
+                "alpha": 0.5,
+                "color": PALETTE[label],
+                "label": CLASS_NAMES[label],
+            }
             sns.histplot(x=values, bins=bins, binrange=ends, stat="percent", ax=ax, **look)
             middles[CLASS_NAMES[label]] = values.median()
         ax.set(xlabel=UNITS[name], ylabel="share of its class (%)")
@@ -115,7 +121,7 @@ def plot_features(
     kind = setting.kind if setting else "features"
     ax.set_title(title or kind.replace("_", " "))
     ax.margins(x=0.01)
-    if array.ndim == 1 and kind == "deep_voice_26":
+    if array.ndim == 1 and setting and kind == "deep_voice_26":
         ax.bar(np.arange(array.size), array, color=PALETTE["bonafide"])
         ax.set_xticks(np.arange(array.size), axis_labels(setting).names, rotation=90)
         ax.set_yscale("symlog", linthresh=0.1)  # hertz and fractions on one axis
@@ -136,8 +142,8 @@ def _picture(
     """An array (rows, columns) as shades; pictures begin with their highest row, the others with their lowest."""
     kind = setting.kind if setting else ""
     low, high = limits if limits is not None else shades(array, kind)
-    look = {"cmap": "gray" if kind == "waveform_picture" else FEATURE_MAP, "vmin": low, "vmax": high}
-    upwards = "upper" if "picture" in kind else "lower"
+    look: Any = {"cmap": "gray" if kind == "waveform_picture" else FEATURE_MAP, "vmin": low, "vmax": high}
+    upwards: Any = "upper" if "picture" in kind else "lower"
     image = ax.imshow(array, aspect="auto", interpolation="nearest", origin=upwards, **look)
     ax.grid(False)
     ax.set(xlabel="frame", ylabel="row")
@@ -147,8 +153,8 @@ def _picture(
         seconds = setting.seconds
         if "picture" not in kind:
             seconds = array.shape[1] * setting.hop_length / setting.sample_rate
-        left, right, *ends = image.get_extent()
-        image.set_extent((0, seconds, *ends))
+        _, _, bottom, top = image.get_extent()
+        image.set_extent((0, seconds, bottom, top))
         if kind == "waveform_picture":
             image.set_extent((0, seconds, -1, 1))
         elif len(known.y) == len(array):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from helpers.figures.palette import MODEL_COLOURS, canvas, describe, listed, model_style, spoken
+from helpers.metrics import rows_of
 
 MANY = 8  # models: beyond them names stand beside rows, not under columns
-BESIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "frameon": False}  # a legend right of the axes
-OFF_THE_LINE = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}  # a value beside a line stays legible
+BESIDE: Any = {
+    "loc": "upper left",
+    "bbox_to_anchor": (1.0, 1.0),
+    "frameon": False,
+}  # a legend right of the axes
+OFF_THE_LINE: Any = {
+    "facecolor": "white",
+    "edgecolor": "none",
+    "pad": 1.0,
+}  # a value beside a line stays legible
 
 
 def room_beside(labels, size: tuple[float, float]) -> tuple[float, float]:
@@ -51,14 +61,14 @@ def eer_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
         color=MODEL_COLOURS[0],
     )
     for place, value, end in zip(places, shown["eer"], ends, strict=True):
-        beside = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "fontsize": 11}
+        beside: Any = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "fontsize": 11}
         ax.annotate(f"{value:.1f}", (end, place), bbox=OFF_THE_LINE, **beside)
     ax.axvline(50, color="0.5", linestyle=":")
     ax.set_yticks(places, shown["label"])
     ax.set(xlim=(0, max(54, 1.1 * ends.max())), ylim=(len(shown) - 0.4, -0.6), title="Lower is better")
     ax.set_xlabel("EER on eval (%), 95 % interval; dotted: guessing")
     said = [
-        f"{row.label} {row.eer:.1f} % ({row.eer_low:.1f} to {row.eer_high:.1f})" for row in shown.itertuples()
+        f"{row.label} {row.eer:.1f} % ({row.eer_low:.1f} to {row.eer_high:.1f})" for row in rows_of(shown)
     ]
     words = "EER on eval of each detector, in brackets its 95 % interval: {}. 50 % is guessing."
     return describe(figure, words.format(", ".join(said)))
@@ -73,7 +83,8 @@ def summary_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     long = shown.rename(columns=names).melt("label", list(names.values()), "measure", "value")
     along, across = ("value", "label") if lying else ("label", "value")
     sns.barplot(long, x=along, y=across, hue="measure", palette=["#56B4E9", "#009E73"], ax=ax)
-    for bars in ax.containers:
+    containers: Any = ax.containers
+    for bars in containers:
         ax.bar_label(bars, fmt="%.0f", fontsize=11, padding=2)
     if lying:
         ax.set(xlim=(0, 112), xticks=range(0, 101, 20), xlabel="%", ylabel="")
@@ -84,7 +95,7 @@ def summary_bars(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     ax.set_title("Accuracy and macro-F1 on eval, threshold from dev")
     ax.legend(title="", **BESIDE)  # bars near 100 % leave no room inside
     ax.grid(axis="y" if lying else "x", visible=False)
-    said = [f"{row.label} {row.accuracy:.0f} and {row.macro_f1:.0f} %" for row in shown.itertuples()]
+    said = [f"{row.label} {row.accuracy:.0f} and {row.macro_f1:.0f} %" for row in rows_of(shown)]
     words = "Accuracy and macro-F1 on eval at dev's threshold, two bars a detector: {}."
     return describe(figure, words.format(", ".join(said)))
 
@@ -120,7 +131,7 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
             (shown[part & hollow], "white", ", undertrained"),
         ):
             if len(rows):
-                look = {
+                look: Any = {
                     "color": colour,
                     "markerfacecolor": face,
                     "markersize": 8,
@@ -136,8 +147,8 @@ def eer_against(table: pd.DataFrame, cost: str = "ms_per_clip", ax: Axes | None 
     for row, after in zip(named.to_dict("records"), [*named[cost][1:], np.inf], strict=True):
         above = after < close * row[cost]  # the next one's marker is where the name would be
         place = max(row["eer_high"], row["eer"]) if above else min(row["eer_low"], row["eer"])
-        look = {"xytext": (0, 4 if above else -4), "va": "bottom" if above else "top", "ha": "center"}
-        ax.annotate(row["label"], (row[cost], place), textcoords="offset points", fontsize=12, **look)
+        beside: Any = {"xytext": (0, 4 if above else -4), "va": "bottom" if above else "top", "ha": "center"}
+        ax.annotate(row["label"], (row[cost], place), textcoords="offset points", fontsize=12, **beside)
     ax.set(
         xscale="log",
         xlabel=f"{names[cost]} (log scale)",
@@ -165,14 +176,14 @@ def dev_against_eval(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     figure, ax = canvas(ax, room_beside(shown["label"], (5.8, 5.6)))
     top = max(5.0, 1.15 * shown[["dev_eer", "eer_high"]].max().max()) if len(shown) else 50.0
     ax.plot([0, top], [0, top], color="0.5", linestyle=":", label="eval as easy as dev")
-    for number, row in enumerate(shown.itertuples()):
+    for number, row in enumerate(rows_of(shown)):
         marker = "osD^vPX*"[(number + number // 8) % 8]  # with its colour unlike any other of sixty-four
-        look = {"fmt": marker, "markersize": 9, "capsize": 3, "color": model_style(number)["color"]}
+        look: Any = {"fmt": marker, "markersize": 9, "capsize": 3, "color": model_style(number)["color"]}
         ax.errorbar(row.dev_eer, row.eer, yerr=[[row.below], [row.above]], label=row.label, **look)
     ax.set(xlim=(0, top), ylim=(0, top), title="Does dev predict eval?")
     ax.set(xlabel="dev EER (%), attacks seen in training", ylabel="eval EER (%), attacks never seen")
     ax.legend(**BESIDE)
-    said = [f"{row.label} {row.dev_eer:.1f} on dev and {row.eer:.1f} on eval" for row in shown.itertuples()]
+    said = [f"{row.label} {row.dev_eer:.1f} on dev and {row.eer:.1f} on eval" for row in rows_of(shown)]
     words = "Eval EER (%) against dev EER (%), one point a detector and the diagonal: {}."
     return describe(figure, words.format(", ".join(said)))
 
@@ -200,7 +211,7 @@ def attack_bars(section: Mapping, name: str = "EER by attack", ax: Axes | None =
 
 def _shade(shown: pd.DataFrame, ax: Axes, fmt: str) -> None:
     """A table of EER in % as shades from 0 to 50, each cell with its number."""
-    look = {"linewidths": 0.5, "cbar_kws": {"label": "EER (%)"}, "annot_kws": {"fontsize": 11}}
+    look: Any = {"linewidths": 0.5, "cbar_kws": {"label": "EER (%)"}, "annot_kws": {"fontsize": 11}}
     sns.heatmap(shown, annot=True, fmt=fmt, cmap="YlOrBr", vmin=0, vmax=50, ax=ax, **look)
     ax.tick_params(axis="y", rotation=0)
     ax.grid(False)
@@ -225,11 +236,14 @@ def attack_map(table: pd.DataFrame, ax: Axes | None = None) -> Figure:
 def cross_data_map(matrix: pd.DataFrame, ax: Axes | None = None) -> Figure:
     """compare.cross_data as a shaded table: trained on (rows) against tested on (columns), EER in %."""
     figure, ax = canvas(ax, (3.6 + 1.5 * matrix.shape[1], 1.9 + 0.55 * len(matrix)))
-    shown = (100 * matrix).set_axis([", ".join(names) for names in matrix.index])
+    shown = (100 * matrix).set_axis([", ".join(map(str, names)) for names in matrix.index.to_list()])
     _shade(shown, ax, ".1f")
     ax.set(xlabel="tested on", ylabel="trained on", title="Train on one, test on another: EER (%)")
-    cells = shown.stack().items()
-    said = [f"trained on {row}, tested on {column} {value:.1f} %" for (row, column), value in cells]
+    said = [
+        f"trained on {row}, tested on {column} {value:.1f} %"
+        for row, values in shown.iterrows()
+        for column, value in values.dropna().items()
+    ]
     return describe(figure, f"EER as a shaded table: {'; '.join(said)}.")
 
 

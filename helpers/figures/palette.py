@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -120,7 +121,7 @@ def of_axes(ax: Axes) -> str:
     bars: Any = next((held for held in ax.containers if hasattr(held, "datavalues")), None)
     drawn = "bars" if bars else "points" if ax.collections else "lines"
     if ax.images:
-        drawn = "picture of {} by {} values".format(*ax.images[0].get_array().shape)
+        drawn = "picture of {} by {} values".format(*np.asarray(ax.images[0].get_array()).shape)
     title, x, y = ax.get_title(), ax.get_xlabel(), ax.get_ylabel()
     said = f"{title}: {drawn}" if title else drawn.capitalize()
     said += f", {y} against {x}" if x and y else f", {x or y}" if x or y else ""
@@ -128,5 +129,6 @@ def of_axes(ax: Axes) -> str:
         names = ax.get_yticklabels() if bars.orientation == "horizontal" else ax.get_xticklabels()
         if len(names) == len(bars.datavalues):
             said += f": {listed(zip((name.get_text() for name in names), bars.datavalues, strict=True))}"
-    names = [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
-    return said + (f"; legend: {', '.join(names)}" if names else "")
+    legend = ax.get_legend()
+    keys = ", ".join(text.get_text() for text in legend.get_texts()) if legend else ""
+    return said + (f"; legend: {keys}" if keys else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,7 @@ def score_histogram(
     said = []
     for label, values in (("spoof", spoof), ("bonafide", bonafide)):
         name = f"{CLASS_NAMES[label]} ({len(values):,})"
-        look = {"color": PALETTE[label], "alpha": 0.6, "element": "step", "label": name}
+        look: Any = {"color": PALETTE[label], "alpha": 0.6, "element": "step", "label": name}
         sns.histplot(x=values, bins=edges, stat="percent", ax=ax, **look)
         said.append(f"half of {name} above {np.median(values):.2f}")
     for number, (name, value) in enumerate((thresholds or {}).items()):
@@ -116,7 +117,7 @@ def confusion(section: Mapping, title: str = "", ax: Axes | None = None) -> Figu
         f"{count:,}\n{100 * share:.1f} %"
         for count, share in zip(matrix.to_numpy().flat, shares.to_numpy().flat)
     ]
-    look = {"cmap": "Blues", "vmin": 0, "vmax": 1, "cbar": False, "square": True, "linewidths": 1}
+    look: Any = {"cmap": "Blues", "vmin": 0, "vmax": 1, "cbar": False, "square": True, "linewidths": 1}
     sns.heatmap(shares, annot=np.reshape(texts, (2, 2)), fmt="", ax=ax, annot_kws={"fontsize": 13}, **look)
     ax.set(xlabel="the detector says", ylabel="truth", title=title)
     ax.tick_params(rotation=0)
