@@ -13,7 +13,7 @@ from typing import Any
 
 from helpers.environment import PROJECT, where_am_i
 
-EXIT_OK, EXIT_REFUSED, EXIT_STOPPED = 0, 2, 130
+EXIT_OK, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED = 0, 1, 2, 130
 # Commands whose folders read their own options: module, function, one line of help.
 ELSEWHERE = {
     "predict": ("helpers.demo.predict", "main", "a verdict on recordings"),
@@ -155,19 +155,20 @@ def data(asked: Namespace) -> int:
 
     if not asked.name:
         rows = [["name", "source", "licence", "title"]]
-        for entry in read_manifest(asked.manifest):
+        for entry in read_manifest(asked.manifest).values():
             rows.append([entry.name, entry.slug or entry.source, entry.licence, entry.title])
         print(aligned([[cell if len(cell) < 60 else cell[:57] + "..." for cell in row] for row in rows]))
         return EXIT_OK
     entry = get_entry(asked.name, asked.manifest)
-    for label, value in entry.model_dump(exclude={"name", "folder"}, exclude_defaults=True).items():
+    for label, value in entry.model_dump(exclude={"name"}, exclude_defaults=True).items():
         print(f"{label + ':':<16}{value}")
     if asked.open:
         options = {"allow_mismatch": True, "manifest": asked.manifest, "remember": False}
-        print(open_dataset(asked.name, asked.source, **options).counts.to_string(index=False))
-    else:
-        for one in entry.sets:
-            find_source(one, where_am_i(), asked.source)
+        opened = open_dataset(asked.name, asked.source, **options)
+        print(opened.counts.to_string(index=False))
+        return EXIT_FAILED if opened.allowed else EXIT_OK
+    for one in entry.sets:
+        find_source(one, where_am_i(), asked.source)
     return EXIT_OK
 
 
@@ -190,7 +191,7 @@ def test(asked: Namespace) -> int:
     trained = read_run(folder)
     model, setting = load_model(trained)
     opened = open_dataset(asked.dataset, asked.source)
-    scores = score_cache(trained, model, build_cache(opened.table, setting))
+    scores = score_cache(model, build_cache(opened.table, setting))
     target = folder / f"scores.{asked.dataset}.csv"
     write_text(target, scores.to_csv(index=False, float_format="%.8g"))
     print(f"{target}: {len(scores):,} clips")

@@ -44,7 +44,7 @@ def run_name(notebook: str, parameters: Mapping[str, Any]) -> str:
 def code_digest(notebook: str, project: Path = PROJECT) -> str:
     """Hash of the notebook's code cells and of the rooms of helpers that can change a result."""
     helpers = project / "helpers"
-    files = [helpers / f"{name}.py" for name in ("environment", "files", "metrics", "runs", "tandem")]
+    files = [helpers / f"{name}.py" for name in ("environment", "files", "metrics", "runs")]
     for room in CODE:
         files += sorted((helpers / room).rglob("*.py"))
     total = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.name != "cli.py"))
@@ -173,13 +173,10 @@ class Run:
 
     def read_scores(self) -> pd.DataFrame:
         """scores.csv as a table; FileNotFoundError says which run has none."""
-        import pandas as pd
-
         path = self.folder / "scores.csv"
         if not path.is_file():
             raise FileNotFoundError(f"{self.name} holds no scores.csv: run {self.notebook} again")
-        words = dict.fromkeys(["utterance", "attack", "label", "split", "speaker"], str)
-        return pd.read_csv(path, dtype=words, keep_default_na=False)  # an attack may be called "None"
+        return read_scores_csv(path)
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """One row an epoch, rewritten whole: a resumed training leaves no row twice."""
@@ -238,6 +235,14 @@ class Run:
             self.lock.release(force=True)
         self.__dict__.pop("metrics", None)
         return record
+
+
+def read_scores_csv(path: Path) -> pd.DataFrame:
+    """A scores.csv as a run wrote it: names stay text, an attack may be called "None"."""
+    import pandas as pd
+
+    words = dict.fromkeys(["utterance", "attack", "label", "split", "speaker"], str)
+    return pd.read_csv(path, dtype=words, keep_default_na=False)
 
 
 def open_run(
