@@ -1,6 +1,5 @@
 """Generated cells, the form of every notebook, and the plan against the folder."""
 
-import copy
 import json
 import subprocess
 from pathlib import Path
@@ -8,20 +7,12 @@ from pathlib import Path
 import pytest
 from execution_toys import TINY, notebook
 
-from helpers.execution import plan as plans
 from helpers.execution.cells import find_repository, set_up_source
 from helpers.execution.jobs import Request, expand
 from helpers.execution.parameters import inspect_notebook
-from helpers.execution.plan import PLAN, Notebook
-from tools.notebooks import (
-    BEGIN,
-    END,
-    check_form,
-    generated,
-    header_source,
-    regenerate,
-    table_of_notebooks,
-)
+from helpers.execution.plan import PLAN, PROFILES, Notebook
+from tools.lessons import header_source, table_of_notebooks
+from tools.notebooks import BEGIN, END, check_form, read_notebook, regenerate, with_shared
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "notebooks"
@@ -34,7 +25,7 @@ TOYS = (
 
 @pytest.fixture
 def toy():
-    return generated(notebook(*TINY), TOYS[0], TOYS)
+    return with_shared(notebook(*TINY), header_source(TOYS[0], TOYS))
 
 
 def test_plan_and_folder_name_the_same_notebooks():
@@ -46,15 +37,13 @@ def test_plan_is_in_order_and_needs_come_before():
     assert stems == sorted(stems) and len(set(stems)) == len(stems)
     for place, entry in enumerate(PLAN):
         assert set(entry.needs) <= set(stems[:place])
-        assert set(entry.profiles) <= set(plans.PROFILES)
+        assert set(entry.profiles) <= set(PROFILES)
     rows = [row.id for entry in PLAN for row in entry.all_rows()]
     assert len(set(rows)) == len(rows)
 
 
-@pytest.mark.parametrize("profile", plans.PROFILES)
+@pytest.mark.parametrize("profile", PROFILES)
 def test_every_row_and_profile_of_the_plan_fits_its_notebook(profile):
-    if not THERE:
-        pytest.skip("no notebooks yet")
     jobs = expand(Request(everything=True, profile=profile, project=PROJECT))
     folders = [job.folder for job in jobs]
     assert len(set(folders)) == len(folders), "two rows of the plan end in one run folder"
@@ -93,7 +82,7 @@ def test_variants_that_a_parameter_makes_equal_run_once():
 
 @pytest.mark.parametrize("path", THERE, ids=lambda path: path.stem)
 def test_notebook_has_the_agreed_form(path):
-    assert check_form(path) == []
+    assert check_form(read_notebook(path), path.stem) == []
 
 
 @pytest.mark.parametrize("path", THERE, ids=lambda path: path.stem)
@@ -160,65 +149,41 @@ def test_writing_twice_changes_nothing_more(tmp_path):
     nbformat.validate(nbformat.read(path, as_version=4))
 
 
-def test_sound_notebook_has_no_complaint(toy):
+def test_sound_notebook_has_no_complaint_and_a_student_may_define_what_is_handed_in(toy):
     assert check_form(toy, "10_tiny", TOYS) == []
+    answer = toy["cells"][-3]
+    answer["source"] = "def my_sum(x):\n    ...\n\nexercises.check_sum(my_sum)"
+    assert check_form(toy, "10_tiny", TOYS) == []
+    answer["source"] = "def my_sum(x):\n    ...\n\nmy_sum(3)"
+    assert "defines my_sum" in check_form(toy, "10_tiny", TOYS)[0]
 
 
-def spoil(toy, what):
-    made = copy.deepcopy(toy)
-    cells, last = made["cells"], made["cells"][-3]
-    if what == "kernel":
-        made["metadata"]["kernelspec"]["name"] = "conda-env"
-    elif what == "output":
-        last["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "hello"}]
-    elif what == "definition":
-        last["source"] = "f = 1\ndef g():\n    return f"
-    elif what == "class":
-        last["source"] = "if True:\n    class A:\n        pass"
-    elif what == "long":
-        last["source"] = "x = 1\n" * 26
-    elif what == "magic":
-        last["source"] = "%matplotlib inline"
-    elif what == "raises":
-        last["metadata"] = {"tags": ["raises-exception"]}
-    elif what == "header":
-        cells[0]["source"] = "# Another title"
-    elif what == "set-up":
-        cells[3]["source"] = cells[3]["source"] + ["\nprint(1)"]
-    elif what == "order":
-        cells[3], cells[4] = cells[4], cells[3]
-    elif what == "goals":
-        del cells[1]
-    elif what == "exercises":
-        del cells[-1]
-    elif what == "comment":
-        cells[2]["source"] = "epochs: int = 4"
-    elif what == "parameters":
-        cells[2]["source"] = "epochs = 4"
-    elif what == "ids":
-        cells[4]["id"] = cells[5]["id"]
-    return made
+# (what is done to the cells of a sound notebook, a word of the complaint)
+SPOILT = {
+    "output": (lambda cells: cells[-3].update(outputs=[{"output_type": "stream", "text": "hi"}]), "with its output"),
+    "definition": (lambda cells: cells[-3].update(source="f = 1\ndef g():\n    return f"), "defines g"),
+    "class": (lambda cells: cells[-3].update(source="if True:\n    class A:\n        pass"), "defines A"),
+    "long": (lambda cells: cells[-3].update(source="x = 1\n" * 26), "26 lines"),
+    "magic": (lambda cells: cells[-3].update(source="%matplotlib inline"), "magic"),
+    "raises": (lambda cells: cells[-3].update(metadata={"tags": ["raises-exception"]}), "raises-exception"),
+    "header": (lambda cells: cells[0].update(source="# Another title"), "notebooks --write"),
+    "set-up": (lambda cells: cells[3]["source"].append("\nprint(1)"), "notebooks --write"),
+    "order": (lambda cells: cells.insert(3, cells.pop(4)), "not the one tagged `set-up`"),
+    "goals": (lambda cells: cells.pop(1), "goals"),
+    "exercises": (lambda cells: cells.pop(), "Exercises"),
+    "comment": (lambda cells: cells[2].update(source="epochs: int = 4"), "no comment"),
+    "parameters": (lambda cells: cells[2].update(source="epochs = 4"), "name: type = value"),
+    "ids": (lambda cells: cells[4].update(id=cells[5]["id"]), "cell ids"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "what, says",
-    [
-        ("kernel", "python3"),
-        ("output", "with its output"),
-        ("definition", "defines g"),
-        ("class", "defines A"),
-        ("long", "26 lines"),
-        ("magic", "magic"),
-        ("raises", "raises-exception"),
-        ("header", "notebooks --write"),
-        ("set-up", "notebooks --write"),
-        ("order", "not the one tagged `set-up`"),
-        ("goals", "goals"),
-        ("exercises", "Exercises"),
-        ("comment", "no comment"),
-        ("parameters", "name: type = value"),
-        ("ids", "cell ids"),
-    ],
-)
-def test_each_departure_from_the_form_is_named(toy, what, says):
-    assert any(says in complaint for complaint in check_form(spoil(toy, what), "10_tiny", TOYS))
+@pytest.mark.parametrize("what", SPOILT)
+def test_each_departure_from_the_form_is_named(toy, what):
+    spoil, says = SPOILT[what]
+    spoil(toy["cells"])
+    assert any(says in complaint for complaint in check_form(toy, "10_tiny", TOYS))
+
+
+def test_a_kernel_that_others_lack_is_named(toy):
+    toy["metadata"]["kernelspec"]["name"] = "conda-env"
+    assert any("python3" in complaint for complaint in check_form(toy, "10_tiny", TOYS))
