@@ -126,7 +126,7 @@ def test_repository_comes_from_the_environment_or_from_gits_origin(tmp_path, mon
 
 def test_readme_table_has_a_line_a_notebook():
     table = table_of_notebooks(TOYS)
-    assert table.count("notebooks/") == 2 and "| 30 s | 30 s |" in table
+    assert table.count("notebooks/") == 2 and "| a run | 30 s |" in table
 
 
 def test_writing_twice_changes_nothing_more(tmp_path):

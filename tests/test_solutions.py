@@ -38,7 +38,7 @@ def test_an_exercise_without_its_solution_is_named():
     """A question, a heading and a checker taken away are each missed."""
     asked = read_notebook(PROJECT / "notebooks" / "11_train_simple_cnn.ipynb")
     given = json.loads(
-        json.dumps(read_notebook(FOLDER / "11_train_simple_cnn.ipynb"))
+        json.dumps(read_notebook(FOLDER / "11_train_simple_cnn.ipynb"), ensure_ascii=False)
         .replace(questions(asked)[0], "")
         .replace("## Change", "## Other")
         .replace("exercises.check_", "exercises.see_")

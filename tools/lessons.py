@@ -84,11 +84,11 @@ def solutions_header(entry: Notebook) -> str:
 
 def table_of_notebooks(plan: tuple[Notebook, ...] = PLAN) -> str:
     """The README's table, one line a notebook of the plan."""
-    lines = ["| notebook | makes | two cores | T4 (estimated) | device |", "|---|---|---|---|---|"]
+    lines = ["| notebook | makes | two cores |", "|---|---|---|"]
     for entry in plan:
         link = f"[{entry.stem}](notebooks/{entry.stem}.ipynb){' ★' if entry.core else ''}"
-        cost = f"{minutes(entry.minutes_cpu)} | {minutes(entry.minutes_gpu)}"
-        lines.append(f"| {link} | {entry.makes} | {cost} | {entry.device} |")
+        cost = minutes(entry.minutes_cpu) + (", GPU advised" if entry.device == "gpu advised" else "")
+        lines.append(f"| {link} | {entry.makes} | {cost} |")
     return "\n".join(
         [*lines, "", "★ part of a plain `make run`; the others run with `python -m helpers run --all`."]
     )
