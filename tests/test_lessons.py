@@ -52,6 +52,8 @@ def test_lessons_follow_the_plan_and_build_on_earlier_ones_alone():
     assert list(LESSONS) == [entry.stem for entry in PLAN]
     for stem, lesson in LESSONS.items():
         assert all(number < stem[:2] for number in lesson.builds_on), stem
+        core = {entry.stem[:2] for entry in PLAN if entry.core}
+        assert stem[:2] not in core or set(lesson.builds_on) <= core, "the short way holds what it builds on"
         assert lesson.goal and lesson.mistake.endswith(".") and len(set(lesson.terms)) == len(lesson.terms)
 
 
