@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from helpers import metrics
-from helpers.exercises.exercise import Exercise, called, exact, function, number
+from helpers.exercises.exercise import Exercise, called, exact, function, number, show_source
 
 
 def _two_numbers(given: Any) -> tuple[float, float]:
@@ -161,4 +161,4 @@ check_split = Exercise(
 
 _numbers = yaml.safe_load(Path(__file__).with_name("numbers.yaml").read_text(encoding="utf-8"))
 globals().update({name: number(**given) for name, given in _numbers.items()})
-__all__ = sorted(name for name in globals() if name.startswith("check_"))
+__all__ = sorted(name for name in globals() if name.startswith("check_")) + ["show_source"]

@@ -1,7 +1,8 @@
-"""One exercise, and its three kinds: the answer is a number, a name or a list, or a function."""
+"""One exercise, and its three kinds: the answer is a number, a name or a list, or a function; the source of a class."""
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from IPython.display import Markdown, display
 
 BLANK = "Nothing to check: replace the ... by your answer. For help run the checker's .hint() or .solution()."
 
@@ -130,3 +132,8 @@ def called(given: Any, *case: Any) -> tuple[np.ndarray | None, str]:
         return np.asarray(got, dtype=float), ""
     except (TypeError, ValueError):
         return None, f"Your function returns a {type(got).__name__}: return numbers."
+
+
+def show_source(thing: Any) -> None:
+    """Show the source of a class or function as coloured Python, in Jupyter, Colab and exported pages."""
+    display(Markdown(f"```python\n{inspect.getsource(thing)}```"))
