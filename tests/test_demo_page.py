@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from helpers.demo.answers import Answers
-from helpers.demo.break_it import TREATMENTS
+from helpers.demo.answers import TREATMENTS, Answers
 from helpers.demo.page import build_page
 
 
@@ -50,11 +49,10 @@ def test_what_was_deleted_is_said_by_every_control(tmp_path, run):
     answers, gone = Answers(), str(tmp_path / "gone.wav")
     for shown in (answers.judge(gone, run), answers.break_it(gone, run)):
         assert "deleted after five minutes: choose it again" in shown
-    assert answers.report(gone, run) is None
 
 
 def test_a_failure_inside_is_a_sentence_and_no_trace(monkeypatch, run):
-    monkeypatch.setattr("helpers.demo.answers.as_html", lambda *_: 1 / 0)
+    monkeypatch.setattr("helpers.demo.answers.entry", lambda *_: 1 / 0)
     shown = Answers().judge(str(sorted(toys.toy_audio().glob("*.wav"))[0]), run)
     assert "could not be judged" in shown and "ZeroDivision" not in shown
 
