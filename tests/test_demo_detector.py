@@ -62,7 +62,9 @@ def test_the_windows_of_any_length_are_those_of_the_whole_wave(tmp_path, seconds
 
 def test_answers_and_shares_come_from_the_card():
     assert [judged([s]).answer for s in (-2, 0, 2)] == [SPOOF, UNSURE, BONAFIDE]
-    assert judged([2]).share == "Of recordings with such a score, 1 in 6 was fake."
+    assert (
+        judged([2]).share == "In tests with as many fakes as human voices, 1 in 6 with such a score was fake."
+    )
     assert "proves nothing" in judged([2]).evidence and "Strong" in judged([-2]).evidence
     assert (
         judged([5], card(bonafide=None)).answer == UNSURE

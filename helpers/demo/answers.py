@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import io
 import logging
 import os
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import soundfile
@@ -23,12 +25,16 @@ from helpers.data.errors import BadAudio
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.predict import as_row
 from helpers.demo.report import HTML, STYLE, as_report, entry, refusal
-from helpers.demo.verdict import Refusal
+from helpers.demo.verdict import Refusal, clock
 from helpers.figures import verdict as figures
 
 LONGEST_SECONDS = 1800.0
 BROKEN_SECONDS = 20.0  # of a recording go through the treatments
 KEPT_DETECTORS = 3
+GUESSED = ("mp3", "aac", "amr", "ac3")  # FFmpeg's names of forms without a length in their header
+PLAYED = frozenset(".wav .mp3 .ogg .oga .opus .flac .m4a .mp4 .webm .aac".split())
+LONGEST_COPY = 300.0  # seconds that are encoded anew for the player
+Progress = Callable[[float, float], None]
 EMPTY = '<div class="ad-card ad-empty"><p>Choose a recording, speak into the microphone, or take an example.</p></div>'
 GONE = "The recording was deleted after five minutes: choose it again."
 CONVERT = " Convert it with: ffmpeg -i FILE -vn out.wav"
@@ -57,6 +63,24 @@ def as_data_uri(wave: np.ndarray) -> str:
     return "data:audio/ogg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def told_seconds(path: str | Path) -> float:
+    """The length that the file's header tells; 0 where it tells none, or only a guess from the bit rate."""
+    import av
+
+    try:
+        with av.open(os.fspath(path), metadata_errors="ignore") as file:
+            return 0.0 if file.format.name in GUESSED else (file.duration or 0) / 1e6
+    except (av.FFmpegError, ValueError, OSError):
+        return 0.0
+
+
+def _player(path: str, seconds: float) -> str:
+    """What an <audio> element plays: the upload, or for forms that browsers do not play what the detector heard."""
+    if Path(path).suffix.lower() in PLAYED:
+        return "gradio_api/file=" + quote(path)
+    return as_data_uri(read_audio(path)) if seconds <= LONGEST_COPY else ""
+
+
 @dataclass(frozen=True)
 class Example:
     """A clip of the evaluation set; `truth` is told after the verdict."""
@@ -67,7 +91,7 @@ class Example:
     sha256: str
 
 
-def find_examples(detector: Any, n: int = 6) -> list[Example]:
+def find_examples(detector: Any, n: int = 6, human: str = "a human recording") -> list[Example]:
     """Up to `n` clips, half bona fide and half spoofs, ever harder for a run; [] where no audio is staged.
 
     Without a run's scores (the shipped detector) they are clips of the starter, in no order of difficulty.
@@ -96,10 +120,28 @@ def find_examples(detector: Any, n: int = 6) -> list[Example]:
     examples = []
     for number, (aim, row, sha256) in enumerate(chosen, 1):
         hard = f" · {'easy' if aim > 0.7 else 'middling' if aim > 0.3 else 'hard'}" if run else ""
-        spoof = f"This example is a spoof, attack {row['attack']}."
-        truth = "This example is a human recording." if row["label"] == "bonafide" else spoof
+        attack = "" if row["attack"] == "unknown" else f", attack {row['attack']}"
+        truth = f"This example is {human if row['label'] == 'bonafide' else f'a spoof{attack}'}."
         examples.append(Example(row["path"], f"{number}{hard}", truth, sha256))
     return examples
+
+
+def truth_of(path: str | Path, examples: Sequence[Example]) -> str:
+    """HTML: what an example is in truth; "" for any other file."""
+    sha256 = _sha256(path) if examples else ""
+    found = next((one.truth for one in examples if one.sha256 == sha256), "")
+    return f'<p class="ad-note ad-truth">{html.escape(found)}</p>' if found else ""
+
+
+def add_examples(gr: Any, examples: Sequence[Example], component: Any) -> None:
+    """Buttons that put an example into the component. Its copy is no upload: delete_cache spares what a component keeps."""
+    if examples:
+        labels = [example.label for example in examples]
+        gr.Examples(
+            [[example.path] for example in examples], [component], label="Examples", example_labels=labels
+        )
+        uploads = Path(os.environ["GRADIO_TEMP_DIR"])
+        component.keep_in_cache.update(str(path) for path in uploads.rglob("*") if path.is_file())
 
 
 def _sha256(path: str | Path) -> str:
@@ -135,18 +177,26 @@ class Answers:
                 del self.detectors[next(iter(self.detectors))]
             return found
 
-    def judge(self, path: str, *names: str, progress: Callable[[float], None] = lambda s: None) -> str:
-        """HTML of the whole answer, one after the other for several detectors; a refusal is a sentence."""
+    def judge(self, path: str, *names: str, progress: Progress = lambda done, told: None) -> str:
+        """HTML of the whole answer, one after the other for several detectors; a refusal is a sentence.
+
+        `progress` gets the seconds that were judged, and those that the file's header tells (0: nothing told).
+        """
         return self._safely(lambda: self._judge(path, names, progress), path)
 
-    def _judge(self, path: str, names: tuple[str, ...], progress: Callable[[float], None]) -> str:
+    def _judge(self, path: str, names: tuple[str, ...], progress: Progress) -> str:
+        told = told_seconds(path)
+        if told > LONGEST_SECONDS:
+            raise BadAudio(
+                f"{safe_name(path)} lasts {clock(told)}, and 30:00 is the most: cut out the part in question"
+            )
         entries = []
         for name in names:
             detector = self.detector(name)
-            verdict = detector.detect(path, max_seconds=LONGEST_SECONDS, progress=progress)
+            verdict = detector.detect(path, LONGEST_SECONDS, progress=lambda done: progress(done, told))
             entries.append(entry(verdict, detector.card, path))
-        truth = [one.truth for one in self.examples if one.sha256 == entries[0].sha256]
-        return str(HTML.answer(entries, truth, as_report(entries)))
+        player = _player(path, entries[0].verdict.duration_s)
+        return str(HTML.answer(entries, truth_of(path, self.examples), as_report(entries), player))
 
     def row(self, path: str, name: str) -> dict[str, Any]:
         """What a program gets: the names of `predict --json`."""
@@ -169,16 +219,13 @@ class Answers:
         wave = read_audio(path, n_samples=size)[:size]
         waves = [wave, *(treat(wave) for treat in TREATMENTS.values())]
         before, *after = [float(score) for score in detector.score_waves(waves)]
-        same = {detector.card.answer(score) for score in after} == {detector.card.answer(before)}
-        rows = [
-            (treatment, score, as_data_uri(wave))
-            for treatment, score, wave in zip(TREATMENTS, after, waves[1:])
-        ]
-        return str(HTML.broken(same, figures.broken_strips(detector.card, before, rows)))
+        changed = sum(detector.card.answer(score) != detector.card.answer(before) for score in after)
+        rows = [(name, score, as_data_uri(wave)) for name, score, wave in zip(TREATMENTS, after, waves[1:])]
+        return str(HTML.broken(changed, len(rows), figures.broken_strips(detector.card, before, rows)))
 
-    def limits(self, name: str) -> str:
-        """HTML: what the detector was trained on, how it errs, and what not to do with it."""
-        return str(HTML.limits(self.detector(name).card))
+    def limits(self, *names: str) -> str:
+        """HTML: what the detectors were trained on, how they err, and what not to do with them."""
+        return str(HTML.limits([self.detector(name).card for name in names]))
 
     def _safely(self, answer: Callable[[], str], path: str) -> str:
         if not os.path.exists(path):

@@ -181,7 +181,9 @@ def card_of(run: Run, seconds: float) -> Card:
     places = np.arange(len(weight))
     share = IsotonicRegression(increasing=False).fit(places, fakes / weight, weight).predict(places)
     counts = np.histogram(values, edges)[0].tolist()
-    trained_on = run.metrics.get("dataset", "") + ": thresholds from its dev set, not from left-out groups"
+    trained_on = (
+        f"{run.metrics.get('dataset', '')}; its thresholds come from the dev set, not from left-out groups"
+    )
     return Card.from_dict(
         {
             "name": run.name, "trained_on": trained_on, "seconds_per_window": seconds,

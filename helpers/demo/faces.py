@@ -10,19 +10,29 @@ import numpy as np
 
 from helpers.data.audio import safe_name
 from helpers.data.errors import BadAudio
+from helpers.demo.answers import add_examples, find_examples, truth_of
 from helpers.demo.detector import card_of
-from helpers.demo.report import WARNING, refusal
+from helpers.demo.report import HTML, refusal
 from helpers.demo.verdict import BONAFIDE, SPOOF, UNSURE
 from helpers.figures import verdict as figures
 from helpers.runs import Run, load_runs
 
 LARGEST_PIXELS = 40_000_000
-SENTENCES = {
-    BONAFIDE: ("Likely a photograph", "It looks like the real faces that this detector was trained on."),
-    UNSURE: ("Cannot tell", "The score lies where this detector often errs."),
-    SPOOF: ("Likely forged or generated", ""),
+INTRO = (
+    "Give a picture of one face from the front, and read whether it looks like a photograph or like a forged or "
+    "generated face. Nothing is kept: files are deleted after five minutes."
+)
+ANSWERS = {
+    BONAFIDE: (
+        "Likely bona fide: a photograph",
+        "It looks like the photographs that this detector was trained on.",
+    ),
+    UNSURE: ("Cannot tell", "With such a score this detector is often wrong."),
+    SPOOF: (
+        "Likely spoof: forged or generated",
+        "It looks like the fakes that this detector was trained on.",
+    ),
 }
-KINDS = {BONAFIDE: "bonafide", UNSURE: "unsure", SPOOF: "spoof"}
 
 
 def face_runs(runs_dir: Path | None = None) -> list[Run]:
@@ -91,31 +101,32 @@ def shows_face(path: str | Path) -> bool:
 def face_tab(gr: Any, run: Run) -> None:
     """The tab's controls inside an open gr.Tab."""
     detector = FaceDetector(run)
-    gr.HTML(
-        "<h2>Is this face real?</h2><p>Judges one face from the front. It was trained on the pictures of notebook 19 "
-        f"alone, and newer generators may pass. {WARNING}</p>"
-    )
+    examples = find_examples(detector, human="a photograph")
+    gr.HTML(f'<div class="ad-title"><h1>Is this face real?</h1><p>{INTRO}</p></div>')
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             picture = gr.Image(
                 type="filepath", sources=["upload"], label="Picture of a face", elem_id="picture"
             )
-            submit = gr.Button("Submit", variant="primary", elem_id="submit-face")
+            add_examples(gr, examples, picture)
         with gr.Column(scale=5, min_width=320):
-            empty = '<div class="ad-card ad-empty"><p>Choose a picture of one face.</p></div>'
+            empty = (
+                '<div class="ad-card ad-empty"><p>Choose a picture of one face, or take an example.</p></div>'
+            )
             verdict = gr.HTML(empty, elem_id="face-verdict")
+    counts, measured = run.metrics["data"]["counts"]["train"], run.metrics["metrics"]["eval"]
+    gr.HTML(str(HTML.face_limits(run, counts, measured)))
 
     def judge(path: str | None) -> str:
         if not path:
-            return refusal("First choose a picture.")
+            return empty
         if not os.path.exists(path):
             return refusal("The picture was deleted after five minutes: choose it again.")
         try:
             answer, score = detector.detect(path)
         except BadAudio as error:
             return refusal(f"{error}.")
-        headline, sentence = SENTENCES[answer]
-        card = f'<div class="ad-card ad-{KINDS[answer]}"><h2>{headline}</h2><p>{sentence}</p></div>'
-        return card + figures.score_bar(detector.card, score)
+        bar = figures.score_bar(detector.card, score, "picture", "photographs")
+        return str(HTML.face(answer, *ANSWERS[answer], bar)) + truth_of(path, examples)
 
-    submit.click(judge, picture, verdict, show_progress="minimal", api_visibility="private")
+    picture.change(judge, picture, verdict, show_progress="minimal", api_visibility="private")

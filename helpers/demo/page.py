@@ -18,13 +18,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from helpers.data.audio import AUDIO_ENDINGS
-from helpers.demo.answers import EMPTY, LONGEST_SECONDS, Answers, find_examples
+from helpers.demo.answers import EMPTY, LONGEST_SECONDS, Answers, add_examples, find_examples
 from helpers.demo.detector import load_detector, usable_runs
-from helpers.demo.report import STYLE
+from helpers.demo.report import SCRIPT, STYLE
 from helpers.demo.verdict import clock
 
 LARGEST_UPLOAD = "100mb"
@@ -32,8 +31,8 @@ AT_ONCE = 2  # visitors served side by side; they share the cores
 KEEP_SECONDS = 300  # an upload is deleted after so long, and all of them when the page ends
 TITLE = "Is this voice real?"
 INTRO = (
-    "Gives a verdict on a recording of speech, and says what it rests on. Nothing that you give is kept: files are "
-    f"deleted after five minutes. At most {LONGEST_SECONDS / 60:.0f} minutes of audio."
+    "Give a recording of speech, and read whether it shows traces of a synthetic voice. Nothing is kept: files are "
+    f"deleted after five minutes. At most {LONGEST_SECONDS / 60:.0f} minutes and 100 MB."
 )
 PRIVATE = {"api_visibility": "private"}
 SCROLL = (
@@ -62,7 +61,6 @@ def build_page(run: str | None = None, examples: bool = True, keep_seconds: int 
     kept = (min(60, keep_seconds), keep_seconds)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=kept) as page:
         with gr.Column(elem_classes="ad-root"):
-            gr.HTML(f'<div class="ad-title"><h1>{TITLE}</h1><p>{INTRO}</p></div>')
             faces = face_runs()
             if faces:
                 with gr.Tab("Voice"):
@@ -74,7 +72,7 @@ def build_page(run: str | None = None, examples: bool = True, keep_seconds: int 
         gr.api(_endpoint(answers), api_name="judge")
     page.queue(default_concurrency_limit=AT_ONCE, max_size=32)
     page.launch_options = {
-        "theme": theme, "css": STYLE, "max_file_size": LARGEST_UPLOAD, "server_name": "127.0.0.1",
+        "theme": theme, "css": STYLE, "head": f"<script>{SCRIPT}</script>", "max_file_size": LARGEST_UPLOAD, "server_name": "127.0.0.1",
         "share": False, "show_error": False, "footer_links": ["api"], "ssr_mode": False,
     }  # fmt: skip
     return page
@@ -82,6 +80,7 @@ def build_page(run: str | None = None, examples: bool = True, keep_seconds: int 
 
 def _voice_tab(gr: Any, answers: Answers) -> None:
     first = next(iter(answers.choices))
+    gr.HTML(f'<div class="ad-title"><h1>{TITLE}</h1><p>{INTRO}</p></div>')
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             upload = gr.File(
@@ -91,19 +90,12 @@ def _voice_tab(gr: Any, answers: Answers) -> None:
             microphone = gr.Audio(
                 sources=["microphone"], type="filepath", label="Microphone", elem_id="microphone", buttons=[]
             )
-            if answers.examples:
-                paths = [[example.path] for example in answers.examples]
-                labels = [example.label for example in answers.examples]
-                gr.Examples(paths, [upload], label="Examples", example_labels=labels)
-                # Their copies are no uploads: delete_cache spares only the files that a component keeps.
-                uploads = Path(os.environ["GRADIO_TEMP_DIR"])
-                upload.keep_in_cache.update(str(path) for path in uploads.rglob("*") if path.is_file())
+            add_examples(gr, answers.examples, upload)
             run = gr.Dropdown(
                 [(label, key) for key, label in answers.choices.items()], value=[first], multiselect=True,
                 label="Detectors, side by side where you choose several", elem_id="run",
                 visible=len(answers.choices) > 1,
             )  # fmt: skip
-            limits = gr.HTML(answers.limits(first))
         with gr.Column(scale=5, min_width=320):
             verdict = gr.HTML(EMPTY, elem_id="verdict")
             button = gr.Button(
@@ -112,20 +104,26 @@ def _voice_tab(gr: Any, answers: Answers) -> None:
                 visible=False,
             )
             broken = gr.HTML("", elem_id="broken")
+    limits = gr.HTML(answers.limits(first))  # on a phone below the verdict
     recording = gr.State()  # the path of the last one given, by upload or microphone
 
     def show(path: str | None, chosen: list[str], progress: Any = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
         started = time.monotonic()
 
-        def told(seconds: float) -> None:
-            speed = seconds / max(0.1, time.monotonic() - started)
-            progress(None, desc=f"judged {clock(seconds)}, {speed:.0f} times as fast as listening")
+        def told(done: float, total: float) -> None:
+            if not total:
+                progress(None, desc=f"Reading and listening: {clock(done)}")
+                return
+            left = (time.monotonic() - started) * (total - done) / done
+            words = f"Reading and listening: {clock(done)} of {clock(total)}, about {left:.0f} s left"
+            progress((done, total), desc=words, unit="s")
 
         shown = answers.judge(path, *(chosen or [first]), progress=told) if path else EMPTY
-        return path, shown, gr.update(visible="ad-facts" in shown), "", answers.limits((chosen or [first])[0])
+        return path, shown, gr.update(visible="ad-times" in shown), "", answers.limits(*(chosen or [first]))
 
     outputs = [recording, verdict, button, broken, limits]
     for given in (upload, microphone):
+        given.change(None, js=SCROLL, **PRIVATE)  # to where one waits, and once more when all has its height
         given.change(
             show, [given, run], outputs, show_progress="full", show_progress_on=[verdict], **PRIVATE
         ).then(None, js=SCROLL, **PRIVATE)

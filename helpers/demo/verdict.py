@@ -10,6 +10,11 @@ import numpy as np
 from helpers.demo.caveats import Caveat
 
 BONAFIDE, UNSURE, SPOOF, MIXED = "likely bona fide", "cannot tell", "likely spoof", "mixed"
+HEADLINES = {
+    BONAFIDE: "Likely bona fide: a human voice",
+    UNSURE: "Cannot tell",
+    SPOOF: "Likely spoof: a synthetic or converted voice",
+}
 ADJACENT = 2  # windows in a row that make a stretch
 
 
@@ -116,16 +121,16 @@ def trained_on_in_words(trained_on: Any) -> str:
 
 def clock(seconds: float) -> str:
     """`1:40`."""
-    return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def share_in_words(share: float) -> str:
-    """0.17 -> `1 in 6 was fake`. Nothing beyond 19 in 20 is claimed."""
+    """0.17 -> `1 in 6`. Nothing beyond 19 in 20 is claimed."""
     if share < 0.05:
-        return "fewer than 1 in 20 were fake"
+        return "fewer than 1 in 20"
     if share > 0.95:
-        return "more than 19 in 20 were fake"
-    return f"1 in {round(1 / share)} was fake" if share < 0.4 else f"{round(10 * share)} in 10 were fake"
+        return "more than 19 in 20"
+    return f"1 in {round(1 / share)}" if share < 0.4 else f"{round(10 * share)} in 10"
 
 
 def spoof_stretches(windows: list[Window], threshold: float | None) -> list[Window]:
@@ -154,7 +159,7 @@ def decide(verdict: Verdict, card: Card, windows: list[Window]) -> Verdict:
     score = verdict.score = float(np.mean([window.score for window in windows]))
     verdict.windows, verdict.stretches = windows, spoof_stretches(windows, card.spoof)
     verdict.answer, verdict.evidence = card.answer(score), card.evidence(score)
-    verdict.headline = verdict.answer.capitalize()
+    verdict.headline = HEADLINES[verdict.answer]
     if verdict.answer == UNSURE and card.bonafide is None and card.fake_share_of(score) <= 0.5:
         verdict.headline = "Cannot tell: no traces found"
     outside = [
@@ -168,5 +173,7 @@ def decide(verdict: Verdict, card: Card, windows: list[Window]) -> Verdict:
         verdict.evidence = "Strong traces of synthesis there, not in the rest."
     elif not verdict.caveats:
         verdict.fake_share = card.fake_share_of(score)
-        verdict.share = f"Of recordings with such a score, {share_in_words(verdict.fake_share)}."
+        words = share_in_words(verdict.fake_share)
+        verb = "was" if words.startswith("1 ") else "were"
+        verdict.share = f"In tests with as many fakes as human voices, {words} with such a score {verb} fake."
     return verdict
