@@ -50,7 +50,7 @@ def test_the_windows_of_any_length_are_those_of_the_whole_wave(tmp_path, seconds
     detector = toys.toy_detector()
     path = write(tmp_path / "x.wav", toys.voice(1, seconds=seconds), subtype="FLOAT")
     found = detector.detect(path).windows
-    size, hop = detector._size() / 16_000, detector._size() / 32_000
+    size, hop = detector.window / 16_000, detector.window / 32_000
     assert found[-1].end == pytest.approx(seconds, abs=1e-3) or seconds == 40.0
     assert all(w.end - w.start == pytest.approx(min(size, seconds), abs=1e-3) for w in found)
     assert all(b.start > a.start for a, b in zip(found, found[1:])) and len(found) <= seconds / hop + 1

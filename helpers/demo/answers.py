@@ -21,6 +21,7 @@ import soundfile
 
 from helpers.data import effects
 from helpers.data.audio import SAMPLE_RATE, read_audio, safe_name
+from helpers.data.decoding import TOLD, opened_by_libsndfile
 from helpers.data.errors import BadAudio
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.predict import as_row
@@ -31,7 +32,6 @@ from helpers.figures import verdict as figures
 LONGEST_SECONDS = 1800.0
 BROKEN_SECONDS = 20.0  # of a recording go through the treatments
 KEPT_DETECTORS = 3
-GUESSED = ("mp3", "aac", "amr", "ac3")  # FFmpeg's names of forms without a length in their header
 PLAYED = frozenset(".wav .mp3 .ogg .oga .opus .flac .m4a .mp4 .webm .aac".split())
 LONGEST_COPY = 300.0  # seconds that are encoded anew for the player
 Progress = Callable[[float, float], None]
@@ -67,9 +67,13 @@ def told_seconds(path: str | Path) -> float:
     """The length that the file's header tells; 0 where it tells none, or only a guess from the bit rate."""
     import av
 
+    opened = opened_by_libsndfile(path)
+    if opened is not None:
+        with opened:
+            return opened.frames / opened.samplerate
     try:
         with av.open(os.fspath(path), metadata_errors="ignore") as file:
-            return 0.0 if file.format.name in GUESSED else (file.duration or 0) / 1e6
+            return (file.duration or 0) / 1e6 if file.format.name.startswith(TOLD) else 0.0
     except (av.FFmpegError, ValueError, OSError):
         return 0.0
 
@@ -163,13 +167,11 @@ class Answers:
     def detector(self, name: str) -> Detector:
         """Loaded once; the one unused for longest goes when there are too many."""
         if self.choices is not None:
-            known = (key for key, label in self.choices.items() if name in (key, label))
-            key = next(known, None)
-            if key is None:
-                raise ValueError(
-                    f"no detector is called {name} here: choose {' or '.join(self.choices.values())}"
-                )
-            name = key
+            known = {Path(key).name: key for key in self.choices} | {key: key for key in self.choices}
+            if name not in known:
+                names = " or ".join(Path(key).name for key in self.choices)
+                raise ValueError(f"no detector is called {name} here: choose {names}")
+            name = known[name]
         with self.lock:
             found = self.detectors.pop(name, None) or load_detector(name)
             self.detectors[name] = found

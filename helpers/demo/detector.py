@@ -35,7 +35,8 @@ class Detector:
 
     def score_waves(self, waves: Iterable[np.ndarray]) -> np.ndarray:
         """Whole waves of any length -> (n,) the mean score of each one's windows."""
-        return np.array([np.mean(self._score_pieces(self._cut(wave))) for wave in waves])
+        cut = ([piece for _, piece in cut_windows([wave], self.window)] for wave in waves)
+        return np.array([np.mean(self._score_pieces(pieces)) for pieces in cut])
 
     def detect(
         self,
@@ -47,26 +48,19 @@ class Detector:
 
         `progress` is told how many seconds have been judged.
         """
-        meter, facts, windows = Meter(), Facts(safe_name(path)), []
-        size = self._size()
-        hop, begin, start = size // 2, 0, 0  # of the next window, and of the samples that are kept
-        kept, waiting = np.zeros(0, np.float32), []
-        for block in read_blocks(path, facts, meter.raw, max_seconds):
-            meter.block(block)
-            kept = np.concatenate([kept, block])
-            # silero-vad hears whole frames: a window waits for its last one.
-            while begin + size + FRAME <= start + len(kept):
-                waiting.append((begin, kept[begin - start : begin - start + size]))
-                begin += hop
-                if len(waiting) == BATCH:
-                    windows += self._windows(waiting, meter)
-                    waiting = []
-                    progress(begin / SAMPLE_RATE)
-            keep_from = max(start, begin - hop)
-            kept, start = kept[keep_from - start :].copy(), keep_from
-        last = max(0, start + len(kept) - size)  # the last window ends where the recording ends
-        begins = [begin, last] if begin < last else [last]
-        waiting += [(at, kept[at - start : at - start + size]) for at in begins if at > begin - hop]
+        meter, facts, windows, waiting = Meter(), Facts(safe_name(path)), [], []
+
+        def metered() -> Iterator[np.ndarray]:
+            for block in read_blocks(path, facts, meter.raw, max_seconds):
+                meter.block(block)
+                yield block
+
+        for at, piece in cut_windows(metered(), self.window):
+            waiting.append((at, piece))
+            if len(waiting) == BATCH:
+                windows += self._windows(waiting, meter)
+                waiting = []
+                progress(at / SAMPLE_RATE)
         windows += self._windows(waiting, meter)
         if not np.isfinite([window.score for window in windows]).all():
             raise BadAudio(f"{facts.name} gives no finite score: its level is beyond what can be read")
@@ -84,13 +78,10 @@ class Detector:
             except BadAudio as error:
                 yield Refusal(safe_name(path), str(error), self.name, str(path))
 
-    def _size(self) -> int:
+    @property
+    def window(self) -> int:
+        """Samples of a window."""
         return round(self.card.seconds_per_window * SAMPLE_RATE)
-
-    def _cut(self, wave: np.ndarray) -> list[np.ndarray]:
-        size = self._size()
-        last = max(0, len(wave) - size)
-        return [wave[at : at + size] for at in dict.fromkeys([*range(0, last, size // 2), last])]
 
     def _score_pieces(self, pieces: list[np.ndarray]) -> np.ndarray:
         # What is shorter than a second is repeated: silence added would be heard.
@@ -107,6 +98,23 @@ class Detector:
                 spoken.append((round(start, 3), round(end, 3), piece))
         scores = self._score_pieces([piece for _, _, piece in spoken]) if spoken else []
         return [Window(start, end, float(score)) for (start, end, _), score in zip(spoken, scores)]
+
+
+def cut_windows(blocks: Iterable[np.ndarray], size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(start, samples) of windows that overlap by half; the last one ends where the recording ends."""
+    hop, begin, start = size // 2, 0, 0  # of the next window, and of the samples that are kept
+    kept = np.zeros(0, np.float32)
+    for block in blocks:
+        kept = np.concatenate([kept, block])
+        # silero-vad hears whole frames: a window waits for its last one.
+        while begin + size + FRAME <= start + len(kept):
+            yield begin, kept[begin - start : begin - start + size]
+            begin += hop
+        keep_from = max(start, begin - hop)
+        kept, start = kept[keep_from - start :].copy(), keep_from
+    last = max(0, start + len(kept) - size)
+    for at in (begin, last) if begin < last else (last,):
+        yield at, kept[at - start : at - start + size]
 
 
 class OnnxDetector(Detector):
