@@ -13,7 +13,9 @@ import pandas as pd
 
 from helpers.data.manifest import Entry
 from helpers.data.sources import Source
-from helpers.data.staging import BLOCK, in_units, stage
+from helpers.data.staging import in_units, stage
+
+BLOCK = 16 * 2**20  # bytes
 
 LA_TRAIN_FILES = 25_380
 

@@ -155,12 +155,12 @@ def data(argv: list[str]) -> int:
     asked = parser.parse_args(argv)
     if not asked.name:
         rows = [["name", "source", "licence", "title"]]
-        for entry in read_manifest(asked.manifest):
+        for entry in read_manifest(asked.manifest).values():
             rows.append([entry.name, entry.slug or entry.source, entry.licence, entry.title])
         print(aligned([[cell if len(cell) < 60 else cell[:57] + "..." for cell in row] for row in rows]))
         return EXIT_OK
     entry = get_entry(asked.name, asked.manifest)
-    for label, value in entry.model_dump(exclude={"name", "folder"}, exclude_defaults=True).items():
+    for label, value in entry.model_dump(exclude={"name"}, exclude_defaults=True).items():
         print(f"{label + ':':<16}{value}")
     if not asked.open:
         for one in entry.sets:
@@ -170,7 +170,7 @@ def data(argv: list[str]) -> int:
         asked.name, asked.source, allow_mismatch=True, manifest=asked.manifest, remember=False
     )
     print(opened.counts.to_string(index=False))
-    return EXIT_OK
+    return EXIT_FAILED if opened.allowed else EXIT_OK
 
 
 def test(argv: list[str]) -> int:

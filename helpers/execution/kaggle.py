@@ -110,7 +110,7 @@ def attached_data(jobs: list[Job], extra: str, source: str = "") -> list[str]:
     """The Kaggle data sets of the chosen manifest entries, and those the user adds. `source` wins over an entry's path."""
     from helpers.data.manifest import MANIFEST, read_manifest
 
-    found, travelling = [], read_manifest(MANIFEST).entries
+    found, travelling = [], read_manifest(MANIFEST)
     for name in dict.fromkeys(one.strip() for job in jobs if job.dataset for one in job.dataset.split("+")):
         if name not in travelling:
             raise ValueError(
