@@ -41,6 +41,11 @@ def test_no_inaudible_change_moves_an_answer(clips, tmp_path):
         for name, (change, subtype) in CHANGES.items():
             soundfile.write(path, change(wave), RATE, subtype=subtype)
             found = detector.detect(path)
-            assert found.answer == plain.answer, name
             if plain.score is not None:
                 assert abs(found.score - plain.score) < MOST, name
+                if (
+                    min(abs(plain.score - end) for end in (detector.card.spoof, detector.card.bonafide))
+                    < MOST
+                ):
+                    continue  # sixteen bits may carry a score over the threshold that it lies at
+            assert found.answer == plain.answer, name
