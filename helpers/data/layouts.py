@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers.data.errors import SourceError
-from helpers.data.labels import CLASS_FOLDERS, SPLIT_WORDS
 from helpers.data.manifest import Entry
+from helpers.data.tables import CLASS_FOLDERS, SPLIT_WORDS
 from helpers.data.tree import subfolders
 
 SPLIT_FOLDERS = SPLIT_WORDS
