@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from data_trees import RATE, clip, write_clip
 
-from helpers.data import BadAudio, audio_duration, read_audio
+from helpers.data import BadAudio, read_audio
 from helpers.data.shortcuts import MEASURES, measure, measure_table
 
 
@@ -32,7 +32,6 @@ def test_every_format_and_rate_comes_out_at_16_khz(tmp_path, ending, rate):
     # The tone is where it was: 440 Hz.
     spectrum = np.abs(np.fft.rfft(wave[2000:12000] * np.hanning(10_000)))
     assert spectrum.argmax() * 16_000 / 10_000 == pytest.approx(440, abs=3)
-    assert audio_duration(path) == pytest.approx(1.0, abs=0.15)
 
 
 def test_16_khz_flac_comes_back_sample_by_sample(tmp_path):
@@ -236,7 +235,6 @@ def test_flac_from_a_pipe_is_read_whole(tmp_path):
     content[22:26] = bytes(4)
     path.write_bytes(content)
     np.testing.assert_allclose(read_audio(path), whole, atol=1e-4)
-    assert audio_duration(path) == pytest.approx(len(whole) / RATE, abs=0.01)
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "mp3"])

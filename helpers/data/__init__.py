@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from helpers.data.audio import audio_duration, audio_facts, read_audio
+    from helpers.data.audio import read_audio
     from helpers.data.dataset import Dataset, open_dataset
     from helpers.data.errors import (
         BadAudio,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from helpers.data.staging import stage
 
 _HOME_OF = {
-    **dict.fromkeys(["audio_duration", "audio_facts", "read_audio"], "audio"),
+    "read_audio": "audio",
     **dict.fromkeys(["Dataset", "open_dataset"], "dataset"),
     **dict.fromkeys(["BadAudio", "CountMismatch", "DataError"], "errors"),
     **dict.fromkeys(["ManifestError", "SourceError", "StagingError", "say"], "errors"),
@@ -46,8 +46,6 @@ __all__ = [
     "Source",
     "SourceError",
     "StagingError",
-    "audio_duration",
-    "audio_facts",
     "find_source",
     "fingerprint",
     "get_entry",

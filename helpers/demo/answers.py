@@ -125,7 +125,7 @@ class Answers:
         try:
             return answer()
         except BadAudio as error:
-            hint = CONVERT if "cannot be read as audio" in str(error) else ""
+            hint = CONVERT if "cannot be read as audio (" in str(error) else ""
             return refusal(f"{error}.{hint}")
         except (ValueError, FileNotFoundError) as error:
             return refusal(str(error))
