@@ -24,7 +24,7 @@ from helpers.data.tables import (
     read_splits_in_words,
     read_table,
 )
-from helpers.data.tree import find_files, is_folder, is_hidden, subfolders
+from helpers.data.tree import find_files, subfolders
 
 COLUMNS = ["utterance", "path", "label", "attack", "speaker", "split", "dataset"]
 
@@ -117,12 +117,10 @@ def read_asvspoof(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
         home = _beside_protocols(root, entry, split)
         if home is None:
             continue
-        files = _files_by_name(subfolders(home).get("flac", home))
+        files = find_files(subfolders(home).get("flac", home), AUDIO_ENDINGS)[0]
+        by_name = {plain_name(path).lower(): path for path in files}
         rows = table["split"] == split
-        names = table.loc[rows, "utterance"].map(plain_name)
-        found = names.map(files)
-        if found.isna().all() and files:  # a copy through a case-blind disk
-            found = names.str.lower().map({name.lower(): path for name, path in files.items()})
+        found = table.loc[rows, "utterance"].map(plain_name).str.lower().map(by_name)
         paths[rows] = found.fillna("")
         extras += len(files) - int(found.notna().sum())
     table["path"] = paths
@@ -133,13 +131,6 @@ def read_asvspoof(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
         table = table.merge(told, on="utterance", how="left", validate="many_to_one")
     notes = [f"{extras:,} files beside the protocol (enrolment recordings) left out"] if extras else []
     return table, notes
-
-
-def _files_by_name(folder: Path) -> dict[str, str]:
-    """Name without ending -> path, from one listing of the folder."""
-    with os.scandir(folder) as entries:
-        split = ((entry, *os.path.splitext(entry.name)) for entry in entries if not is_hidden(entry.name))
-        return {stem: entry.path for entry, stem, ending in split if ending.lower() in AUDIO_ENDINGS}
 
 
 def find_asv_scores(folder: Path, entry: Entry) -> dict[str, Path]:
@@ -182,8 +173,7 @@ def read_protocol_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
         table["utterance"] = [os.path.splitext(path)[0].replace("\\", "/") for path in table["path"]]
     refuse_twice(table["utterance"], name)
     table = fill_attack_and_speaker(table)
-    found = _present(root, table["path"])
-    table["path"] = found if any(found) else _by_name(root, table["path"])
+    table["path"] = _find(root, table["path"])
     refuse_twice(table.loc[table["path"] != "", "path"], name)
     if "split" in table:
         table["split"] = read_splits_in_words(table["split"], name)
@@ -199,33 +189,22 @@ def _renamed(table: pd.DataFrame, columns: dict[str, str], name: str) -> pd.Data
     return table.drop(columns=list(columns.values())).assign(**renamed)
 
 
-def _present(root: Path, paths: pd.Series) -> list[str]:
-    """Absolute paths, "" where no file is; each folder is listed once (a look-up a file is slow over a mount)."""
-    inside: dict[str, dict[str, str]] = {}
-    found = []
-    for path in paths:
-        folder, name = os.path.split(path.replace("\\", "/"))
-        if folder not in inside:
-            inside[folder] = _files_in(root, folder)
-        found.append(inside[folder].get(unicodedata.normalize("NFC", name), ""))
-    return found
-
-
-def _files_in(root: Path, folder: str) -> dict[str, str]:
-    """Name -> path. A Mac may write ü in a name as u and two dots: both spellings are found."""
-    for spelt in (folder, *(unicodedata.normalize(form, folder) for form in ("NFC", "NFD"))):
-        place = os.path.normpath(os.path.join(root, spelt))
-        if os.path.isdir(place):
-            with os.scandir(place) as entries:
-                files = [entry for entry in entries if not is_folder(entry)]
-            return {unicodedata.normalize("NFC", entry.name): entry.path for entry in files}
-    return {}
-
-
-def _by_name(root: Path, names: pd.Series) -> list[str]:
-    """Paths of the recordings below `root` whose name, without folders and ending, is that of the protocol's cell."""
-    found: dict[str, str] = {}
-    for path in find_files(root, AUDIO_ENDINGS)[0]:
+def _find(root: Path, names: pd.Series) -> list[str]:
+    """The path of each cell's recording, "" where there is none: by the path from `root`, or, where no cell is such a
+    path, by the name alone. The folder is listed once: a look-up for each file is slow over a mount."""
+    home = os.path.join(os.path.normpath(root), "")
+    found = find_files(Path(home), AUDIO_ENDINGS)[0]
+    # A Mac may write ü in a name as u and two dots.
+    files = {unicodedata.normalize("NFC", path): path for path in found}
+    paths = []
+    for name in names:
+        path = os.path.normpath(os.path.join(home, name.replace("\\", "/")))
+        outside = not path.startswith(home) and os.path.isfile(path)
+        paths.append(path if outside else files.get(unicodedata.normalize("NFC", path), ""))
+    if any(paths):
+        return paths
+    by_name: dict[str, str] = {}
+    for path in found:
         # Two recordings of one name: neither is sure to be the one.
-        found[plain_name(path)] = "" if plain_name(path) in found else path
-    return [found.get(plain_name(name), "") for name in names]
+        by_name[plain_name(path)] = "" if plain_name(path) in by_name else path
+    return [by_name.get(plain_name(name), "") for name in names]
