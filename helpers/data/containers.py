@@ -67,6 +67,9 @@ def refuse_other_kinds(path: str | Path, name: str) -> None:
             else:
                 kind = "text; choose the recording itself"
             raise BadAudio(f"{name} cannot be read as audio: it is {kind}")
+        size = int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big")
+        if head[:4] in (b"RIFF", b"FORM") and size and data[8 + size : 12 + size] == head[:4]:
+            raise BadAudio(f"{name} is several recordings, one behind the other: cut them apart")
         encrypted = ENCRYPTED_WMA in data[:8192]
         at = data.find(b"stsd") if head[4:8] == b"ftyp" else -1
         while at >= 0 and not encrypted:
@@ -93,18 +96,28 @@ def _end_idle() -> None:
         worker.communicate()
 
 
+def _get_worker() -> subprocess.Popen[bytes]:
+    try:
+        while (worker := _idle.pop()).poll() is not None:  # ended meanwhile, by an interrupt perhaps
+            pass
+        return worker
+    except IndexError:
+        pipe, null = subprocess.PIPE, subprocess.DEVNULL
+        return subprocess.Popen(
+            [sys.executable, "-c", WORKER, *sys.path], stdin=pipe, stdout=pipe, stderr=null
+        )
+
+
 def read_container(path: str | Path, name: str, enough: float | None) -> Iterator[tuple[np.ndarray, int]]:
     """(float32 (frames, channels), rate) block after block; BadAudio with one sentence.
 
     A process decodes file after file, one for each thread that reads at the same time.
     """
-    refuse_other_kinds(path, name)
     try:
-        worker = _idle.pop()
-    except IndexError:
-        command = [sys.executable, "-c", WORKER, *sys.path]
-        pipe, null = subprocess.PIPE, subprocess.DEVNULL
-        worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null)
+        refuse_other_kinds(path, name)
+    except OSError as error:
+        raise BadAudio(f"{name} cannot be read as audio ({error.strerror})") from None
+    worker = _get_worker()
     finished, started = False, time.monotonic()
     try:
         yield from _from_worker(worker, [os.path.abspath(path), name, enough, DECODE_SECONDS])
@@ -112,8 +125,8 @@ def read_container(path: str | Path, name: str, enough: float | None) -> Iterato
     except BadAudio:
         finished = True
         raise
-    except (EOFError, OSError):
-        if time.monotonic() - started > DECODE_SECONDS:
+    except (EOFError, OSError, ValueError):
+        if worker.wait() == 1 and time.monotonic() - started > DECODE_SECONDS:
             raise BadAudio(
                 f"{name} takes more than {DECODE_SECONDS:g} s to decode: convert it to WAV"
             ) from None

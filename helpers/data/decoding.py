@@ -1,7 +1,7 @@
 """A file on the disk -> blocks of float32 at its own rate. libsndfile reads first, PyAV (`containers`) the rest.
 
-PyAV also gets what libsndfile is known to read in part: headers that were never finished, chained Ogg streams, MP3
-files put together or without a table of lengths.
+PyAV also gets what libsndfile is known to read in part: headers that were never finished, FLAC, Ogg and MP3 files that
+are several joined ones, and MP3 without a table of lengths.
 """
 
 from __future__ import annotations
@@ -54,13 +54,8 @@ def decoded(path: str | Path, name: str, enough: float | None) -> Iterator[tuple
                 break
             n_read += n
             yield block[:n], rate
-        there = _share_there(path, found.st_size) if opened.format not in ("FLAC", "MP3") else 1.0
-        if there == 0:
-            raise BadAudio(f"{name} is cut off within a page: {n_read / rate:.2f} s can be read")
-        if there < 1:
-            raise BadAudio(
-                f"{name} is cut off: {told / rate:.2f} s of {told / rate / there:.2f} s can be read"
-            )
+        if opened.format not in ("FLAC", "MP3"):
+            _refuse_part(path, name, found.st_size, n_read / rate)
         lossy = opened.format in ("MP3", "OGG") or opened.subtype.startswith("MPEG")
         if n_read < (SHARE if lossy else 1) * wanted:
             raise BadAudio(f"{name} is cut off: {n_read / rate:.2f} s of {told / rate:.2f} s can be read")
@@ -73,17 +68,21 @@ def _opened(path: str | Path) -> soundfile.SoundFile | None:
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError, OSError):
         return None
     in_part = opened.frames <= 0 or opened.frames / opened.samplerate > ENDLESS
-    if not in_part and opened.format in ("MP3", "OGG"):
+    if not in_part and opened.format in ("FLAC", "MP3", "OGG"):
         # Mapped, not read: of an hour's file only the start may be wanted.
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            in_part = _chained(data) if opened.format == "OGG" else _joined(data)
+            in_part = {"FLAC": _joined_flac, "MP3": _joined_mp3, "OGG": _chained_ogg}[opened.format](data)
     if in_part:
         opened.close()
         return None
     return opened
 
 
-def _chained(ogg: mmap.mmap) -> bool:
+def _joined_flac(flac: mmap.mmap) -> bool:
+    return flac.find(b"fLaC\0\0\0\x22", 4) > 0
+
+
+def _chained_ogg(ogg: mmap.mmap) -> bool:
     """True where a second stream begins."""
     at = ogg.find(b"OggS", 28)
     while 0 <= at < len(ogg) - 5:
@@ -93,7 +92,7 @@ def _chained(ogg: mmap.mmap) -> bool:
     return False
 
 
-def _joined(mp3: mmap.mmap) -> bool:
+def _joined_mp3(mp3: mmap.mmap) -> bool:
     """True where a tag stands in the middle or the table of lengths is lacking."""
     tag = 0
     if mp3[:3] == b"ID3":
@@ -104,8 +103,8 @@ def _joined(mp3: mmap.mmap) -> bool:
     return not has_table or (0 <= later and mp3[later + 3] in (2, 3, 4))
 
 
-def _share_there(path: str | Path, size: int) -> float:
-    """The share of the bytes that the header tells of; 0 for Ogg that ends within a page."""
+def _refuse_part(path: str | Path, name: str, size: int, seconds: float) -> None:
+    """BadAudio where the header tells of more bytes than there are, or an Ogg ends within a page."""
     told = 0
     with open(path, "rb") as file:
         head = file.read(28)
@@ -121,6 +120,7 @@ def _share_there(path: str | Path, size: int) -> float:
             file.seek(max(0, size - 66_000))  # a page holds at most 65,307 bytes
             tail = file.read()
             last = tail[tail.rfind(b"OggS") :]
-            whole = len(last) >= 27 and len(last) >= 27 + last[26] + sum(last[27 : 27 + last[26]])
-            return float(whole)
-    return size / told if told > size + 64 else 1.0  # writers count their headers differently
+            if len(last) < 27 or len(last) < 27 + last[26] + sum(last[27 : 27 + last[26]]):
+                raise BadAudio(f"{name} is cut off within a page: {seconds:.2f} s can be read")
+        if told > size + 64:  # writers count their headers differently
+            raise BadAudio(f"{name} is cut off: {seconds:.2f} s of {seconds * told / size:.2f} s can be read")
