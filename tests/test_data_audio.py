@@ -12,7 +12,6 @@ import torch
 from data_trees import RATE, clip, write_clip
 
 from helpers.data import BadAudio, read_audio
-from helpers.data.effects import EFFECTS
 from helpers.data.shortcuts import MEASURES, measure, measure_table
 from helpers.features import FEATURES, compute
 
@@ -236,14 +235,6 @@ def test_what_cannot_be_heard_changes_no_feature(tmp_path):
         given = compute(torch.from_numpy(read_audio(tmp_path / f"{name}.wav"))[None], setting)
         heard = wanted > wanted.max() - 9.2  # bands within 40 dB of the loudest
         assert float((given - wanted)[heard].abs().max()) < 0.02, name
-
-
-@pytest.mark.parametrize("name", sorted(EFFECTS))
-def test_effect_keeps_length_and_seed(name):
-    wave = tone_rising()
-    first, again = (EFFECTS[name](wave, np.random.default_rng(3)) for _ in range(2))
-    assert first.shape == wave.shape and np.isfinite(first).all()
-    np.testing.assert_array_equal(first, again)
 
 
 def test_measures_find_what_was_put_there():

@@ -8,14 +8,17 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import soundfile
 import soxr
 
 from helpers.data.decoding import decoded
 from helpers.data.errors import BadAudio
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SAMPLE_RATE = 16_000  # Hz, everywhere in the suite
 # Compared in lower case. Of video files the first audio stream is read.
@@ -154,6 +157,8 @@ def cut_recordings(table: pd.DataFrame, folder: Path, seconds: float) -> pd.Data
     Each recording's pieces lie in a folder of their own that is renamed when it is complete: an interrupted call goes
     on with the recordings it lacks. Unreadable recordings are reported and left out.
     """
+    import pandas as pd  # here alone: judging a recording does without
+
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for recording in table[table["path"] != ""].to_dict("records"):
