@@ -116,8 +116,11 @@ def _asked(entry: Entry, login: Any) -> Iterator[Any]:
     request = ApiDownloadDatasetRequest()
     request.owner_slug, request.dataset_slug = entry.slug.split("/")
     with login.build_kaggle_client() if login else KaggleClient(env=get_env()) as service:
-        if login is None:  # the client takes any token that lies about, an outdated one too
-            service.http_client()._session.auth = None
+        session = getattr(service.http_client(), "_session", None)
+        if (
+            login is None and session is not None
+        ):  # the client takes any token that is here, an outdated one too
+            session.auth = None
         answer = service.datasets.dataset_api_client.download_dataset(request)
         try:
             yield answer

@@ -210,25 +210,21 @@ def disk_errors(name: str, doing: str = "staged", then: str = "the next call beg
 
 
 @contextlib.contextmanager
-def only_one(path: Path, waiting: str = "") -> Iterator[bool]:
+def only_one(path: Path, waiting: str = "") -> Iterator[None]:
     """Two notebooks may make the same thing at once: the second says `waiting`, waits and finds it done.
 
-    True with the lock, which ends with its process, killed or not; False where the file system knows no such lock:
-    one process at a time there.
+    The lock ends with its process, killed or not. A file system without locks has one process at a time.
     """
     lock = FileLock(path, thread_local=False)
-    locked = True
-    try:
+    with contextlib.suppress(NotImplementedError, OSError):
         try:
             lock.acquire(timeout=0)
         except Timeout:
             if waiting:
                 print(waiting, flush=True)
             lock.acquire()
-    except (NotImplementedError, OSError):
-        locked = False
     try:
-        yield locked
+        yield
     finally:
         lock.release()
 
