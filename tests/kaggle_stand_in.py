@@ -21,7 +21,6 @@ class KaggleStandIn(ThreadingHTTPServer):
         self.datasets, self.kernels, self.blobs = {}, {}, {}
         self.calls, self.refuse = [], {}
         self.looks_until_done = 2
-        self.running_gpu_at_once = 0
         self.public = False  # whether data sets are given without a token
         self.shared = {}  # data set -> the folder below the mount under which the host's shared cache shows it
         self.storage_headers = {"ETag": '"v1"'}
@@ -153,8 +152,6 @@ class Handler(BaseHTTPRequestHandler):
         earlier = server.kernels.get(body["slug"], {"version": 0})
         kernel = {"version": earlier["version"] + 1, "looks": 0, "gpu": body.get("enableGpu"), "body": body}
         server.kernels[body["slug"]] = kernel | {"output": server.execute(body)}
-        running = len(active) + bool(body.get("enableGpu"))
-        server.running_gpu_at_once = max(server.running_gpu_at_once, running)
         answer = {"ref": body["slug"], "versionNumber": kernel["version"]}
         return self.answer(answer | {"invalidDatasetSources": missing, "invalidKernelSources": absent})
 

@@ -17,7 +17,7 @@ import torch
 
 from helpers.demo.detector import CARD, ONNX, Detector, RunDetector, load_detector
 from helpers.features import FeatureSetting, spectral
-from helpers.features.computation import FUNCTIONS, level
+from helpers.features.computation import feature_of, level
 from helpers.files import write_json
 
 AGREEMENT = 2e-3  # of log-odds: a Fourier transform by convolution rounds otherwise than the fast one
@@ -45,15 +45,14 @@ class WaveToLogOdds(torch.nn.Module):
         # The remainder repeats what is shorter than a window, as the training does.
         index = (starts[:, None] + torch.arange(size)[None]) % length
         pieces = wave[:, index.flatten()].reshape(-1, size)
-        features = FUNCTIONS[self.setting.kind](level(pieces), self.setting).half().float()
+        features = feature_of(level(pieces), self.setting).half().float()
         return self.network(features).reshape(wave.shape[0], -1).mean(1)
 
 
 def _power_by_convolution(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
     """What spectral.stft_power gives, in operations that every ONNX runtime knows."""
     half = setting.n_fft // 2
-    mode = "reflect" if setting.pad_mode == "reflect" else "constant"
-    padded = torch.nn.functional.pad(waves[:, None], (half, half), mode=mode)
+    padded = torch.nn.functional.pad(waves[:, None], (half, half))
     angle = 2 * torch.pi * torch.outer(torch.arange(half + 1).double(), torch.arange(setting.n_fft).double())
     angle = (angle / setting.n_fft).remainder(2 * torch.pi)
     kernel = torch.cat([angle.cos(), angle.sin()]) * spectral.window(setting).double()
