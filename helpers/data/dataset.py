@@ -13,13 +13,13 @@ import pandas as pd
 
 from helpers.data import deep_voice, folders, protocols
 from helpers.data.download import download
-from helpers.data.errors import CountMismatch, DataError
+from helpers.data.errors import CountMismatch, DataError, disk_errors
 from helpers.data.manifest import LABELS, SPLITS, Entry, fingerprint, get_entry
 from helpers.data.protocols import COLUMNS
 from helpers.data.segments import cut_recordings
 from helpers.data.sources import Source, find_source
 from helpers.data.splits import add_split
-from helpers.data.staging import disk_errors, stage
+from helpers.data.staging import stage
 from helpers.runs import write_text
 
 if TYPE_CHECKING:

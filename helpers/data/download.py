@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.data.errors import SourceError, say
+from helpers.data.errors import SourceError, disk_errors, say
 from helpers.data.manifest import Entry
-from helpers.data.staging import check_room, disk_errors, hash_file, in_units, only_one
+from helpers.data.staging import check_room, hash_file, in_units, only_one
 
 if TYPE_CHECKING:
     from helpers.environment import Place

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
-from helpers.data.errors import ManifestError
+from helpers.data.errors import ManifestError, disk_errors
 from helpers.data.tree import walk
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -219,7 +219,9 @@ def fingerprint(entry: Entry, source: Path | None = None) -> str:
     if source is None and entry.source in ("folder", "zip"):
         source = entry.local_path()
     if source is not None and not entry.sha256:
-        for line in _file_facts(source):
+        with disk_errors(entry.name, "looked at", "then call again"):
+            facts = _file_facts(source)
+        for line in facts:
             digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:12]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.data.errors import SourceError, say
+from helpers.data.errors import SourceError, disk_errors, say
 from helpers.data.folders import find_root, require_root
 from helpers.data.manifest import Entry
-from helpers.data.staging import disk_errors, files_of, staged_mark
+from helpers.data.staging import files_of, staged_mark
 
 if TYPE_CHECKING:
     from helpers.environment import Place

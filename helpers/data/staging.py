@@ -7,7 +7,6 @@ ever carries a final name: copies and folders are built under `.part` and rename
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from helpers.data.errors import ROOM, WORDS_OF_ERRNO, SourceError, StagingError, say
+from helpers.data.errors import SourceError, StagingError, disk_errors
 from helpers.data.manifest import Entry
 
 if TYPE_CHECKING:
@@ -192,21 +191,6 @@ def check_room(folder: Path, needed: int, name: str) -> None:
             f"{name} needs {in_units(needed)} at {folder}, where {in_units(free)} are free: "
             "make room, or set HELPERS_WORK to a larger disk"
         )
-
-
-@contextlib.contextmanager
-def disk_errors(name: str, doing: str = "staged", then: str = "the next call begins anew") -> Iterator[None]:
-    """A full disk, a broken mount, a name too long: StagingError in words."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) or error.errno not in WORDS_OF_ERRNO:
-            raise
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            said = f"the disk filled up while {name} was {doing}: {ROOM}"
-        else:
-            said = f"{name} could not be {doing}: {say(error)}"
-        raise StagingError(f"{said}; {then}") from error
 
 
 @contextlib.contextmanager
