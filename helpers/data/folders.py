@@ -6,6 +6,7 @@ Uploads nest folders, so each layout is found by a marker: protocols, a table, o
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -155,6 +156,7 @@ def _of_part(found: list[tuple[Path, str]], folder: Path, part: str) -> list[tup
     return [one for one in found if split_of(one[0].relative_to(folder).parts[0]) or one[0].parent == folder]
 
 
+@functools.cache
 def split_of(name: str) -> str:
     """`Training`, `train_set`, `test-data` -> train, train, eval; "" for any other name."""
     return SPLIT_WORDS.get(re.sub(r"[\W_]*(set|data|split)$", "", name.lower()), "")
@@ -162,14 +164,12 @@ def split_of(name: str) -> str:
 
 def _rows(root: Path, classes: list[tuple[Path, str]], endings: Collection[str]) -> list[dict[str, str]]:
     """utterance, path, label, split ("" where no folder tells) and group (the folders around it) of every file."""
-    rows = []
+    rows, home = [], os.path.join(root, "")
     for folder, label in classes:
+        above = list(folder.parent.relative_to(root).parts)
         for path in find_files(folder, endings)[0]:
             # A name that is not UTF-8 can be opened but not written into a table: b\xf6se -> b\\udcf6se.
-            name = (
-                os.path.relpath(path, root).replace(os.sep, "/").encode("utf-8", "backslashreplace").decode()
-            )
-            above = list(folder.parent.relative_to(root).parts)
+            name = path[len(home) :].replace(os.sep, "/").encode("utf-8", "backslashreplace").decode()
             inside = name.split("/")[len(above) + 1 : -1]
             splits = [part for part in [*above, *inside[:1]] if split_of(part)]
             group = "/".join(part for part in [*above, *inside] if part not in splits)

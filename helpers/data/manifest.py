@@ -49,7 +49,6 @@ class Options(TypedDict, total=False):
     columns: dict[str, Text]  # our name -> theirs: {path: file, label: target}
     labels: dict[str, Label]  # their word -> ours: {"1": bonafide, "0": spoof}
     table: Text  # the name of the table of features
-    label_column: Text
     recording_column: Text
     split: Literal["random", "folder", "recording", "source_speaker", "speaker_disjoint"]
     seed: NonNegativeInt
@@ -60,7 +59,7 @@ LAYOUT_OPTIONS: dict[str, str] = {
     "asvspoof": "members access",
     "real_fake_folders": "members part parts labels split seed",
     "protocol_csv": "members protocol columns labels split seed",
-    "features_csv": "members table label_column labels recording_column split seed",
+    "features_csv": "members table labels recording_column split seed",
     "faces": "members split seed",
     "deep_voice": "members split seed segment_seconds",
 }
