@@ -26,6 +26,7 @@ TABLES = {".csv", ".tsv", ".txt"}
 FACE_NAME = re.compile(r"(easy|mid|hard)_(\d+)_([01]{4})", re.IGNORECASE)
 FACE_PARTS = ("left_eye", "right_eye", "nose", "mouth")  # what the four digits of a face's name stand for
 MAX_DEPTH = 5
+LEAVES = ("flac", "wav", "wavs")  # thousands of files and nothing to find below them
 
 
 # ---------------------------------------------------------------- where the data begin
@@ -59,9 +60,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, dict[str, Path]]]:
             with contextlib.suppress(OSError):
                 inside = subfolders(place)
                 yield place, inside
-                below += [
-                    path for name, path in sorted(inside.items()) if name not in ("flac", "wav", "wavs")
-                ]
+                below += [path for name, path in sorted(inside.items()) if name not in LEAVES]
         level = below
 
 
@@ -125,7 +124,10 @@ def find_classes(folder: Path, entry: Entry) -> list[tuple[Path, str]]:
     words = {**(FACE_FOLDERS if entry.layout == "faces" else CLASS_FOLDERS), **words}
 
     def classes_in(place: Path) -> list[tuple[Path, str]]:
-        names = [(path, path.name.lower()) for path in list_folders(place)]
+        try:
+            names = [(path, path.name.lower()) for path in list_folders(place)]
+        except PermissionError:  # counted by find_files
+            return []
         return [(path, words.get(name, words.get(name.removesuffix("s"), ""))) for path, name in names]
 
     found, level = [], [folder]
