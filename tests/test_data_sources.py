@@ -72,7 +72,7 @@ def mine(tmp_path, manifest):
     return lambda name="in": open_dataset("my_zip", str(tmp_path / name), manifest=manifest())
 
 
-def test_zips_of_one_folder_from_drive_are_taken_together(tmp_path, mine):
+def test_zips_of_one_folder_from_drive_are_taken_together(tmp_path, mine, capsys):
     tree = protocol_csv(tmp_path / "tree")
     (tmp_path / "in").mkdir()
     files = sorted(path for path in tree.rglob("*") if path.is_file())
@@ -80,7 +80,7 @@ def test_zips_of_one_folder_from_drive_are_taken_together(tmp_path, mine):
         with zipfile.ZipFile(tmp_path / "in" / f"mine-20261125T101010Z-{number:03d}.zip", "w") as packed:
             for path in files[number - 1 :: 2]:
                 packed.write(path, path.relative_to(tree).as_posix())
-    assert len(mine()) == 6
+    assert len(mine()) == 6 and "2 zips, to be staged together" in capsys.readouterr().out
     (tmp_path / "in" / "mine-20261125T101010Z-001.zip").unlink()
     with pytest.raises(StagingError, match="mine-20261125T101010Z-001.zip is missing beside it"):
         mine()

@@ -54,7 +54,7 @@ def read_features_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
     root = require_root(folder, entry)
     name = entry.options.get("table", "DATASET-balanced.csv")
     table = read_table(root / name)
-    label_column = next((column for column in table if column.lower() == "label"), None)
+    label_column = next((column for column in map(str, table) if column.lower() == "label"), None)
     if label_column is None:
         raise DataError(f"{name} has no column LABEL (it has {', '.join(table.columns[:8])} …)")
     if table.empty:

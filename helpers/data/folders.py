@@ -98,7 +98,7 @@ def _advice(folder: Path, entry: Entry) -> str:
     inside = [path.name for path in list_folders(folder)]
     other = [name for name in inside if name.lower() not in CLASS_FOLDERS]
     below = [path for depth in ("*", "*/*") for path in folder.glob(depth)]
-    tables = sorted(path.name for path in below if path.suffix in TABLES)
+    tables = sorted(path.name for path in below if path.suffix.lower() in TABLES)
     if entry.layout in ("real_fake_folders", "protocol_csv") and tables:
         return f". If {tables[0]} names files and labels: `layout: protocol_csv`, `options: {{protocol: {tables[0]}}}`"
     if entry.layout != "real_fake_folders":
