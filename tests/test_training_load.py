@@ -6,24 +6,20 @@ import torch
 from safetensors.torch import save_file
 
 from helpers.features import FEATURES
-from helpers.models import build_model
 from helpers.models.detector import Standardised
 from helpers.runs import open_run
 from helpers.training.load import input_shape, load_model
-from helpers.training.loop import prepare_network
+from helpers.training.loop import build_network
+from helpers.training.settings import check_settings
 
 
 def save_network(tmp_path, **parameters):
     """(the model, a complete run that holds it)."""
     given = {"dataset": "none", "features": "logmel", **parameters}
-    options = {k: v for k, v in given.items() if k == "width"}
     shape = input_shape(FEATURES[given["features"]], given.get("crop_frames", 0))
-    network = prepare_network(
-        build_model(given["model"], shape, **options), given.get("loss", "cross_entropy")
-    )
-    model = Standardised(
-        network, np.full((shape[0], 1), -5.0, np.float32), np.full((shape[0], 1), 2.0, np.float32)
-    ).eval()
+    network = build_network(check_settings(given, others=True), shape)
+    mean, std = np.full((shape[0], 1), -5.0), np.full((shape[0], 1), 2.0)
+    model = Standardised(network, mean, std).eval()
     run = open_run("99_test", given, "", tmp_path)
     save_file(model.state_dict(), run.path("best.safetensors"))
     run.finish(model=given["model"], features=given["features"])
@@ -36,11 +32,7 @@ def save_network(tmp_path, **parameters):
         {"model": "small", "width": 6},
         {"model": "small", "width": 6, "crop_frames": 100},
         {"model": "custom_cnn", "loss": "one_class_softmax"},
-        {
-            "model": "custom_cnn",
-            "probe_clips": 240,
-            "published": "",
-        },  # a notebook's own, no option of the model
+        {"model": "custom_cnn", "probe_clips": 240},  # a notebook's own, no option of the model
         {"model": "custom_cnn", "loss": "additive_margin"},
     ],
 )
