@@ -101,8 +101,10 @@ def unnamed_imports(folder, named):
     packages = packages_by_module()
     missing = set()
     for path in folder.rglob("*.py"):
-        # google.colab is part of Colab and can be had nowhere else; the corpus builder has requirements of its own.
-        for module in modules_of(path) - {"helpers", "google"} if "starter" not in path.parts else ():
+        # google.colab and kagglehub are part of the hosted images and used only there; the corpus builder has requirements of its own.
+        for module in (
+            modules_of(path) - {"helpers", "google", "kagglehub"} if "starter" not in path.parts else ()
+        ):
             owners = {name.lower().replace("_", "-") for name in packages.get(module, [module])}
             if not owners & named:
                 missing.add(f"{path.relative_to(folder)} imports {module}")

@@ -54,6 +54,20 @@ def readme(argv: list[str]) -> int:
     return 0
 
 
+def scores(argv: list[str]) -> int:
+    """Pack finished runs, without weights, into the archive that ships: scores RUNS."""
+    from helpers.runs import load_runs
+    from tools.readme import SHIPPED, pack_runs
+
+    parser = argparse.ArgumentParser(prog="python -m tools scores", description=scores.__doc__)
+    parser.add_argument("runs", type=Path, help="folder of run folders")
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    asked = parser.parse_args(argv)
+    number = pack_runs(load_runs(asked.runs), asked.out)
+    print(f"{asked.out}: {number} runs, {asked.out.stat().st_size / 1e6:.2f} MB")
+    return 0
+
+
 def encoder(argv: list[str]) -> int:
     """Make the embedded speech encoder from published Whisper weights."""
     from tools.encoder import embed
@@ -103,7 +117,8 @@ def detector(argv: list[str]) -> int:
 
 
 COMMANDS = {
-    command.__name__: command for command in (notebooks, readme, encoder, bench, starter, detector, course)
+    command.__name__: command
+    for command in (notebooks, readme, scores, encoder, bench, starter, detector, course)
 }
 
 

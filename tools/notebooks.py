@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 from helpers.execution import plan as plans
-from helpers.execution.cells import BRANCH, find_repository, set_up_source, to_text
 from helpers.execution.parameters import ParameterError, inspect_notebook, source_of, tags_of
 from helpers.execution.plan import Notebook
+from helpers.execution.setup import set_up_source
 from tools import lessons, solutions
 
+BRANCH = "main"
 BEGIN, END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
 TEACHING = "<!-- teaching:begin -->", "<!-- teaching:end -->"
 MAX_LINES = 25
@@ -23,6 +26,20 @@ MAGIC = re.compile(r"^\s*[%!]", re.MULTILINE)
 def minutes(value: float) -> str:
     """`1 min`, `30 s`: a cost as a reader says it."""
     return f"{value:g} min" if value >= 1 else f"{round(value * 60)} s"
+
+
+def find_repository(project: Path) -> str:
+    """`owner/name` on GitHub, by HELPERS_REPOSITORY, GITHUB_REPOSITORY or git's origin; "" where none of them knows."""
+    for name in ("HELPERS_REPOSITORY", "GITHUB_REPOSITORY"):
+        if os.environ.get(name):
+            return os.environ[name]
+    try:
+        line = ["git", "-C", str(project), "remote", "get-url", "origin"]
+        origin = subprocess.run(line, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
+    found = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", origin)
+    return found[1] if found else ""
 
 
 def written_repository(project: Path) -> str:
@@ -100,6 +117,11 @@ def read_notebook(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path.name} is not a notebook ({error})") from error
+
+
+def to_text(notebook: dict[str, Any]) -> str:
+    """A notebook as nbformat writes it: one space of indent, sorted keys, a final newline."""
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _shared_cell(kind: str, tag: str, source: str) -> dict[str, Any]:
