@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 from helpers.features import FEATURES
 from helpers.models.detector import Standardised
 from helpers.runs import open_run
-from helpers.training.load import input_shape, load_model
+from helpers.training.batches import input_shape
+from helpers.training.load import load_model
 from helpers.training.loop import build_network
 from helpers.training.settings import check_settings
 

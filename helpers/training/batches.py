@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from helpers.data import read_audio
-from helpers.features import Cache, FeatureSetting, compute, fit_length
+from helpers.features import Cache, FeatureSetting, compute, feature_shape, fit_length
 from helpers.training.augment import augment_features, augment_waves
 from helpers.training.settings import TrainSettings, split_names
 
@@ -95,6 +95,14 @@ def clip_weights(table: pd.DataFrame, balance: str) -> torch.Tensor:
     counts = cells.map(cells.value_counts()).to_numpy()
     n_groups = cells.groupby(classes).transform("nunique").to_numpy()
     return torch.tensor(len(table) / (2.0 * n_groups * counts), dtype=torch.float32)
+
+
+def input_shape(setting: FeatureSetting, crop_frames: int = 0) -> tuple[int, ...]:
+    """Shape of one clip of this feature, with the crop that the training makes."""
+    shape = list(feature_shape(setting))
+    if crop_frames and len(shape) == 2:
+        shape[-1] = min(shape[-1], crop_frames)
+    return tuple(shape)
 
 
 def step_seed(*parts: int) -> int:
