@@ -14,6 +14,7 @@ import torch
 
 from helpers.data import read_audio
 from helpers.features import Cache, FeatureSetting, compute, feature_shape, fit_length
+from helpers.models import is_classical
 from helpers.training.augment import augment_features, augment_waves
 from helpers.training.settings import TrainSettings, split_names
 
@@ -38,7 +39,7 @@ def split_rows(table: pd.DataFrame, settings: TrainSettings) -> dict[str, np.nda
     """Rows of the cache for `train`, `select` (the epoch is chosen on these), and of each other split to score.
 
     With `leave_out`, that attack is taken out of train, and `select` is it against dev's bona fide speech.
-    Raises ValueError where train or dev lacks a class.
+    Raises ValueError where train lacks a class, or dev where an epoch is chosen on it.
     """
     split, attack = table["split"].to_numpy(), table["attack"].to_numpy()
     rows: dict[str, np.ndarray] = {}
@@ -57,7 +58,7 @@ def split_rows(table: pd.DataFrame, settings: TrainSettings) -> dict[str, np.nda
         bonafide = rows["dev"][table["label"].to_numpy()[rows["dev"]] == "bonafide"]
         rows["train"] = np.setdiff1d(rows["train"], left)
         rows["select"] = np.sort(np.concatenate([bonafide, left]))
-    for name in ("train", "select"):
+    for name in ("train",) if is_classical(settings.model) else ("train", "select"):
         counts = table["label"].iloc[rows[name]].value_counts()
         if len(counts) < 2:
             found = ", ".join(f"{n} {label}" for label, n in counts.items()) or "no clips"
