@@ -11,16 +11,8 @@ from execution_toys import TINY, notebook
 
 from helpers.execution.plan import Notebook
 from helpers.execution.setup import set_up_source
-from tools.notebooks import (
-    BEGIN,
-    END,
-    check_form,
-    find_repository,
-    generated,
-    header_source,
-    regenerate,
-    table_of_notebooks,
-)
+from tools.lessons import header_source, table_of_notebooks
+from tools.notebooks import BEGIN, END, check_form, find_repository, read_notebook, regenerate, with_shared
 
 PROJECT = Path(__file__).resolve().parents[1]
 THERE = sorted((PROJECT / "notebooks").glob("[0-9]*.ipynb"))
@@ -32,7 +24,7 @@ TOYS = (
 
 @pytest.mark.parametrize("path", THERE, ids=lambda path: path.stem)
 def test_notebook_has_the_agreed_form(path):
-    assert check_form(path) == []
+    assert check_form(read_notebook(path), path.stem) == []
 
 
 def test_generated_cells_and_readme_are_up_to_date():
@@ -52,7 +44,7 @@ def test_header_names_place_cost_and_both_badges():
     assert "30 s on two cores" in header_source(TOYS[0], TOYS)
     assert "badge" not in header_source(TOYS[1], TOYS), "a badge of nobody's repository"
     table = table_of_notebooks(TOYS)
-    assert table.count("notebooks/") == 2 and "| 30 s | 30 s |" in table
+    assert table.count("notebooks/") == 2 and "| a run | 30 s |" in table
 
 
 @pytest.mark.parametrize(
@@ -108,7 +100,7 @@ SPOILED = [
 
 
 def test_each_departure_from_the_form_is_named():
-    toy = generated(notebook(*TINY), TOYS[0], TOYS)
+    toy = with_shared(notebook(*TINY), header_source(TOYS[0], TOYS))
     assert check_form(toy, "10_tiny", TOYS) == []
     for place, change, says in SPOILED:
         made = copy.deepcopy(toy)
@@ -116,3 +108,12 @@ def test_each_departure_from_the_form_is_named():
         assert any(says in complaint for complaint in check_form(made, "10_tiny", TOYS)), says
     toy["metadata"]["kernelspec"]["name"] = "conda-env"
     assert any("python3" in complaint for complaint in check_form(toy, "10_tiny", TOYS))
+
+
+def test_a_student_may_define_the_function_that_is_handed_in():
+    toy = with_shared(notebook(*TINY), header_source(TOYS[0], TOYS))
+    answer = toy["cells"][LAST]
+    answer["source"] = "def my_sum(x):\n    ...\n\nexercises.check_sum(my_sum)"
+    assert check_form(toy, "10_tiny", TOYS) == []
+    answer["source"] = "def my_sum(x):\n    ...\n\nmy_sum(3)"
+    assert "defines my_sum" in check_form(toy, "10_tiny", TOYS)[0]
