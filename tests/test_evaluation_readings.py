@@ -9,7 +9,7 @@ import pytest
 
 from helpers.evaluation import readings
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").rglob("*.ipynb"))
 FIGURE = re.compile(r"\d[\d.,]*(?:\*\*)?\s*%")
 # Chance, the level of an interval, a certainty, and the promise by which notebook 91's thresholds are defined.
 CONSTANTS = re.compile(r"(?<![\d.])(?:50|95|100|5) %")
@@ -26,7 +26,10 @@ def quoted_figures(text):
         return []
     found = []
     for line in text.splitlines():
-        if not (line.lstrip().startswith(ASKED) or "http" in line or "(source:" in line):
+        asked = (
+            line.lstrip().startswith(ASKED) or "?**" in line
+        )  # "?**": a question, repeated with its answer
+        if not (asked or "http" in line or "(source:" in line):
             found += FIGURE.findall(CONSTANTS.sub("", line))
     return found
 

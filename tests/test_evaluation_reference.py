@@ -38,7 +38,7 @@ def test_every_published_row_names_a_known_model_and_data_set():
 
     table = pd.read_csv(reference.PUBLISHED)
     assert set(table["model"]) <= set(MODELS)
-    assert set(table["dataset"]) <= set(read_manifest().entries)
+    assert set(table["dataset"]) <= set(read_manifest())
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones():

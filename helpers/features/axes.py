@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from helpers.features.deep_voice import COLUMNS
-from helpers.features.filters import band_centres, contrast_edges, frequencies
 from helpers.features.settings import FeatureSetting
+from helpers.features.spectral import band_centres, contrast_edges, frequencies
 
 PITCH_CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
 OCTAVES = np.array([250, 500, 1000, 2000, 4000, 8000, 16000])  # Hz, labels on a mel scale
