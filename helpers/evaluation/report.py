@@ -20,7 +20,8 @@ from helpers.evaluation.compare import NOTHING, datasets_of, scored_runs
 from helpers.evaluation.reference import attack_kinds
 from helpers.evaluation.report_facts import Compared, Section, few, interval, rate
 from helpers.evaluation.report_sections import of_all, of_dataset
-from helpers.runs import Run, write_text
+from helpers.files import write_text
+from helpers.runs import Run
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
