@@ -54,8 +54,9 @@ def shown(part: Any) -> dict:
     if isinstance(part, str):
         return {"text": part}
     if isinstance(part, pd.DataFrame):
-        csv = base64.b64encode(part.to_csv(index=False).encode()).decode()
-        return {"table": part.astype(str), "csv": csv, "name": "table.csv"} | part.attrs
+        numbers = part.attrs.get("csv", part)  # unrounded, where there are such
+        csv = base64.b64encode(numbers.to_csv(index=False).encode()).decode()
+        return {"table": part.astype(str), "name": "table.csv", **part.attrs, "csv": csv}
     if isinstance(part, list):
         sounds = [base64.b64encode(clip["sound"]).decode() for clip in part]
         return {

@@ -64,7 +64,12 @@ def of_all(runs: Sequence[Run]) -> list[Section]:
 
 def models(found: Compared) -> list:
     table = readable(found.table)
-    table.attrs = {"name": "models.csv", "chosen": found.label, "words": ["features", "notes"]}
+    table.attrs = {
+        "name": "models.csv",
+        "chosen": found.label,
+        "words": ["features", "notes"],
+        "csv": found.table,
+    }
     text = (
         "EER: the rate at which bona fide are rejected as often as spoofs are accepted; accuracy and macro-F1 at the "
         "threshold chosen on dev. Bold: the model chosen by dev."
