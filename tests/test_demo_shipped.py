@@ -59,9 +59,12 @@ def test_what_cannot_be_heard_changes_no_answer(shipped, clips, tmp_path, name):
         plain = shipped.detect(path)
         soundfile.write(path, change(wave), 16_000, subtype=subtype)
         found = shipped.detect(path)
-        assert found.answer == plain.answer
         if plain.score is not None:
             assert abs(found.score - plain.score) < MOST
+            ends = shipped.card.spoof, shipped.card.bonafide
+            if min(abs(plain.score - end) for end in ends) < MOST:
+                continue  # sixteen bits may carry a score over the threshold that it lies at
+        assert found.answer == plain.answer
 
 
 def test_a_batch_is_scored_as_its_clips_one_by_one(shipped, clips):
