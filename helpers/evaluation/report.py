@@ -163,15 +163,5 @@ def shortcut(found: Compared) -> dict:
         return card(
             question, "not measured", "No run holds shortcuts.csv for this data set: run notebook 02.", False
         )
-    why = shortcuts.verdict(audit, found.label, found.section)
-    clear = why.startswith("No shortcut")
-    if why.startswith("WARNING"):
-        short = "yes, perhaps all of it"
-    elif audit["eer"] < shortcuts.CHANCE_FROM:
-        short = "in part"
-    elif not clear:
-        short = "no, nor is it better"
-    else:
-        some = shortcuts.near_attacks(audit, found.section)
-        short, clear = ("no, but for some attacks", False) if some else ("no", True)
-    return card(question, short, why.removeprefix("WARNING: "), clear)
+    answer, why = shortcuts.verdict(audit, found.label, found.section)
+    return card(question, answer, why, answer == "no")

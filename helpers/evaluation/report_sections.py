@@ -241,7 +241,7 @@ def audited(found: Compared) -> list:
     bars = figures.shortcut_bars(alone | {"all five": audit["eer"]}, {found.label: found.section["eer"]})
     return [
         audit["sentence"],
-        shortcuts.verdict(audit, found.label, found.section),
+        shortcuts.verdict(audit, found.label, found.section)[1],
         (bars, "What loudness, silence, bandwidth and length give away without listening."),
         *([pd.DataFrame(rows)] if rows else []),
     ]
