@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from test_evaluation_compare import made_measures, make_runs, write_run
 
 from helpers import figures
+from helpers.__main__ import dispatch
 from helpers.environment import PROJECT
-from helpers.evaluation import audit, cli, compare, report
+from helpers.evaluation import audit, compare, report
 from helpers.evaluation.calibration import calibrate, reliability
 from helpers.evaluation.report_facts import Compared
 from helpers.evaluation.report_sections import worst_errors
@@ -99,7 +100,7 @@ def test_one_weak_run_does_not_keep_the_report_from_the_others(tmp_path):
 
 
 def test_report_without_finished_runs_says_what_to_run(tmp_path, capsys):
-    assert cli.report(["--runs", str(tmp_path)]) == 2
+    assert dispatch(["report", "--runs", str(tmp_path)]) == 2
     assert "run a training notebook first" in capsys.readouterr().err
 
 
