@@ -19,13 +19,10 @@ def row(name: str, part: dict) -> str:
 def bins(parts: dict[str, dict]) -> str:
     """Stated and true shares of fakes in the bins of scores, a column a data set."""
     lines = []
-    for place, own in enumerate(parts["left out"]["bins"]):
-        cells = [f"{100 * own['stated']:.0f}"]
-        for part in parts.values():
-            found = next((b for b in part["bins"] if b["place"] == place), None)
-            cells.append(f"{100 * found['true']:.0f} ({found['count']})" if found else "–")
-        lines.append(f"| {' | '.join(cells)} |")
-    head = f"| stated, % | {' | '.join(parts)} |\n|---|{'---|' * len(parts)}\n"
+    for one_score in zip(*(part["bins"] for part in parts.values()), strict=True):
+        cells = [f"{percent(found['true'])} ({found['count']})" for found in one_score]
+        lines.append(f"| {' | '.join([percent(one_score[0]['stated']), *cells])} |")
+    head = f"| stated | {' | '.join(parts)} |\n|---|{'---|' * len(parts)}\n"
     return head + "\n".join(lines)
 
 
@@ -84,7 +81,7 @@ starter. Both classes count alike.
 
 Trained on the starter alone, EER: {alone}.
 
-Share of fakes in percent, stated and found (recordings):
+Share of fakes, stated and found (recordings):
 
 {bins({"left out": left, **tests})}
 
