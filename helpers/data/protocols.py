@@ -13,13 +13,13 @@ import pandas as pd
 
 from helpers.data.audio import AUDIO_ENDINGS
 from helpers.data.errors import DataError
+from helpers.data.folders import protocols_ending, require_root
 from helpers.data.labels import (
     fill_attack_and_speaker,
     first_line,
     read_labels_in_words,
     read_splits_in_words,
 )
-from helpers.data.layouts import protocols_ending, require_root
 from helpers.data.manifest import SPLITS, Entry
 from helpers.data.tables import plain_name, read_named, read_rows, read_table
 from helpers.data.tree import is_folder, is_hidden, subfolders, walk
