@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from helpers.data import CountMismatch, audio_duration, open_dataset, read_audio
+from helpers.data import CountMismatch, open_dataset, read_audio
 from helpers.data.manifest import get_entry
 from helpers.data.protocols import read_asvspoof_protocols
 from helpers.data.shortcuts import measure_table
@@ -74,7 +74,9 @@ def test_speech_pairs_is_an_entry_of_a_few_lines(manifest):
     ]
     assert {"group", "source_sample_rate", "duration_s"} <= set(opened.table.columns)
     told = opened.table["duration_s"].astype(float).to_numpy()
-    assert abs(told[::50] - [audio_duration(path) for path in opened.table["path"][::50]]).max() < 0.01
+    assert (
+        abs(told[::50] - [len(read_audio(path)) / 16_000 for path in opened.table["path"][::50]]).max() < 0.01
+    )
 
 
 def test_shortcuts_of_speech_pairs_show_the_known_trap(manifest):

@@ -14,7 +14,7 @@ _NAMES_IN = {
     "sources": ["Source", "find_source"],
     "staging": ["stage"],
     "dataset": ["Dataset", "open_dataset"],
-    "audio": ["audio_duration", "audio_facts", "read_audio"],
+    "audio": ["read_audio"],
     "errors": [
         "BadAudio",
         "CountMismatch",

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import soundfile
 import soxr
 
-from helpers.data.decoding import decoded, opened_by_libsndfile
+from helpers.data.decoding import decoded
 from helpers.data.errors import BadAudio
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SAMPLE_RATE = 16_000  # Hz, everywhere in the suite
 # Compared in lower case. Of video files the first audio stream is read.
 AUDIO_ENDINGS = frozenset(
     ".wav .flac .ogg .oga .ogx .opus .spx .mp3 .mp2 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .voc "
-    ".m4a .m4b .aac .amr .wma .mp4 .m4v .mov .webm .mkv .mka .3gp .3g2 .g722".split()
+    ".m4a .m4b .m4p .aac .amr .awb .wma .mp4 .m4v .mov .webm .mkv .mka .3gp .3g2 .g722".split()
 )
 SHORTEST = 0.1  # seconds
 SILENT = 1e-4  # peak, -80 dBFS
 LOUDEST = 1e6  # whole numbers kept as floats reach 32,768; beyond this the file is damaged
 LONGEST_SECONDS = 6 * 3600.0
 MARGIN = 60  # seconds read beyond those asked for: what is not longer is read, and checked, as a whole
-HELD_SECONDS = 120  # a shorter recording comes as one block, resampled in one piece
+HELD_SECONDS = 120  # in one block
 
 
 @dataclass
@@ -68,12 +75,12 @@ def read_blocks(
     """Yield float32 (samples,), mono at `sample_rate`; `on_raw` sees each block (frames, channels) as it was stored.
 
     Raises BadAudio as `read_audio` does, and for more than `max_seconds`. What is wrong with a file as a whole (cut
-    off, silent) is raised after its last block. Reading stops after `enough` seconds. A recording under two minutes
+    off, silent) is raised before its last block. Reading stops after `enough` seconds. A recording under two minutes
     comes as one block.
     """
     facts = facts or Facts()
     name = facts.name = safe_name(path)
-    peak, n_read, held = 0.0, 0, []
+    peak, n_read, n_held, held = 0.0, 0, 0, []
     stream: soxr.ResampleStream | None = None
     for raw, rate in decoded(path, name, enough):
         if not np.isfinite(raw).all():
@@ -83,7 +90,7 @@ def read_blocks(
         on_raw(raw)
         block = mono(raw)
         peak = max(peak, float(np.abs(block - block.mean()).max()))
-        n_read += len(block)
+        n_read, n_held = n_read + len(block), n_held + len(block)
         facts.sample_rate, facts.channels, facts.duration_s = rate, raw.shape[1], n_read / rate
         if facts.duration_s > max_seconds:
             limit = (
@@ -91,28 +98,23 @@ def read_blocks(
             )
             raise BadAudio(f"{name} lasts more than {limit}: cut out the part in question")
         held.append(block)
-        if facts.duration_s > HELD_SECONDS:
-            stream = stream or soxr.ResampleStream(rate, sample_rate, 1)
-            yield _piece(stream, np.concatenate(held), last=False)
-            held = []
+        if stream is None and rate != sample_rate:
+            stream = soxr.ResampleStream(rate, sample_rate, 1)
+        if n_held > HELD_SECONDS * rate:
+            yield _resampled(held, stream, last=False)
+            n_held, held = 0, []
     if n_read == 0:
         raise BadAudio(f"{name} holds no samples")
     if facts.duration_s < SHORTEST:
         raise BadAudio(f"{name} lasts {facts.duration_s:.3f} s, less than {SHORTEST} s")
     if peak < SILENT:
         raise BadAudio(f"{name} is silent{' in all its channels' * (facts.channels > 1)}")
-    rest = np.concatenate(held) if held else np.zeros(0, np.float32)
-    if stream is not None:
-        yield _piece(stream, rest, last=True)
-    else:
-        whole = (
-            rest if facts.sample_rate == sample_rate else soxr.resample(rest, facts.sample_rate, sample_rate)
-        )
-        yield np.ascontiguousarray(whole, np.float32)
+    yield _resampled(held, stream, last=True)
 
 
-def _piece(stream: soxr.ResampleStream, block: np.ndarray, last: bool) -> np.ndarray:
-    return np.ascontiguousarray(stream.resample_chunk(block, last=last), np.float32)
+def _resampled(held: list[np.ndarray], stream: soxr.ResampleStream | None, last: bool) -> np.ndarray:
+    block = np.concatenate(held or [np.zeros(0, np.float32)])
+    return block if stream is None else stream.resample_chunk(block, last=last)
 
 
 def mono(raw: np.ndarray) -> np.ndarray:
@@ -133,29 +135,55 @@ def mono(raw: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(mixed, np.float32)
 
 
-def audio_facts(path: str | Path) -> dict[str, float | int | str]:
-    """duration_s, sample_rate, channels, format: from the header where libsndfile knows it, else by decoding; BadAudio."""
-    opened = opened_by_libsndfile(path) if os.path.isfile(path) else None
-    if opened is None:
-        facts = Facts()
-        for _ in read_blocks(path, facts):
-            pass
-        form = Path(path).suffix.lstrip(".").upper()
-        return {
-            "duration_s": facts.duration_s,
-            "sample_rate": facts.sample_rate,
-            "channels": facts.channels,
-            "format": form,
-        }
-    with opened:
-        return {
-            "duration_s": opened.frames / opened.samplerate,
-            "sample_rate": opened.samplerate,
-            "channels": opened.channels,
-            "format": opened.format,
-        }
+# ---------------------------------------------------------------- the clips of a table
 
 
-def audio_duration(path: str | Path) -> float:
-    """Seconds; BadAudio where the file cannot be read."""
-    return float(audio_facts(path)["duration_s"])
+def first_readable(table: pd.DataFrame) -> pd.Series:
+    """The first row whose clip can be read: an example to hear and draw. BadAudio where none of them can."""
+    problem = BadAudio("there is no clip to take an example from")
+    for _, clip in table.iterrows():
+        try:
+            read_audio(clip["path"])
+            return clip
+        except BadAudio as error:
+            print(f"note:   another example is taken: {error}")
+            problem = error
+    raise problem
+
+
+def cut_recordings(table: pd.DataFrame, folder: Path, seconds: float) -> pd.DataFrame:
+    """One row a recording -> one row a piece of `seconds` (16 kHz mono FLAC in `folder`), a shorter rest dropped.
+
+    Each recording's pieces lie in a folder of their own that is renamed when it is complete: an interrupted call goes
+    on with the recordings it lacks. Unreadable recordings are reported and left out.
+    """
+    import pandas as pd  # here alone: judging a recording does without
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for recording in table[table["path"] != ""].to_dict("records"):
+        found = os.stat(recording["path"])
+        name = f"{recording['utterance']}-{found.st_size:x}-{found.st_mtime_ns:x}".replace("/", "_")
+        try:
+            pieces = _cut(recording["path"], folder / name, round(seconds * SAMPLE_RATE))
+        except BadAudio as error:
+            print(f"left out: {error}")
+            continue
+        for number, path in enumerate(pieces):
+            piece = {"path": str(path), "utterance": f"{recording['utterance']}-{number:04d}"}
+            rows.append({**recording, **piece, "start_s": number * seconds})
+    return pd.DataFrame(rows, columns=[*table.columns, "start_s"])
+
+
+def _cut(recording: str, home: Path, n_samples: int) -> list[Path]:
+    if not home.is_dir():
+        wave = read_audio(recording)
+        part = home.with_name(f"{home.name}.{os.getpid()}.part")
+        part.mkdir(exist_ok=True)
+        for number in range(len(wave) // n_samples):
+            piece = wave[number * n_samples : (number + 1) * n_samples]
+            soundfile.write(part / f"{number:04d}.flac", piece, SAMPLE_RATE)
+        with contextlib.suppress(OSError):  # another program was faster
+            os.rename(part, home)
+        shutil.rmtree(part, ignore_errors=True)
+    return sorted(home.glob("*.flac"))

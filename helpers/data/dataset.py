@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from helpers.data import deep_voice, folders, protocols
+from helpers.data.audio import cut_recordings
 from helpers.data.download import download
 from helpers.data.errors import CountMismatch, DataError
 from helpers.data.manifest import LABELS, SPLITS, Entry, fingerprint, get_entry
 from helpers.data.protocols import COLUMNS
-from helpers.data.segments import cut_recordings
 from helpers.data.sources import Source, find_source
 from helpers.data.splits import add_split
 from helpers.data.staging import disk_errors, stage

@@ -9,15 +9,15 @@ import pandas as pd
 
 from helpers.data.errors import DataError
 from helpers.data.folders import read_class_folders, require_root
-from helpers.data.labels import (
+from helpers.data.manifest import Entry
+from helpers.data.protocols import COLUMNS, refuse_twice
+from helpers.data.tables import (
     fill_attack_and_speaker,
     first_line,
     read_labels_in_words,
     read_splits_in_words,
+    read_table,
 )
-from helpers.data.manifest import Entry
-from helpers.data.protocols import COLUMNS, refuse_twice
-from helpers.data.tables import read_table
 
 
 def speakers_of(recording: str) -> tuple[str, str]:

@@ -88,9 +88,9 @@ def _as_long(changed: np.ndarray, wave: np.ndarray) -> np.ndarray:
     return np.pad(changed[: len(wave)], (0, max(0, len(wave) - len(changed))))
 
 
-def resample(wave: np.ndarray, rng: np.random.Generator, rate: int | None = None) -> np.ndarray:
+def resample(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Down to 8, 11.025 or 12 kHz and back: the band above is gone."""
-    low = rate or int(rng.choice([8_000, 11_025, 12_000]))
+    low = int(rng.choice([8_000, 11_025, 12_000]))
     return _as_long(soxr.resample(soxr.resample(wave, RATE, low), low, RATE), wave)
 
 

@@ -15,8 +15,8 @@ import pandas as pd
 
 from helpers.data.audio import AUDIO_ENDINGS
 from helpers.data.errors import DataError, SourceError
-from helpers.data.labels import CLASS_FOLDERS, SPLIT_WORDS
 from helpers.data.manifest import SPLITS, Entry
+from helpers.data.tables import CLASS_FOLDERS, SPLIT_WORDS
 from helpers.data.tree import find_files, is_hidden, left_out_in_words, list_folders, subfolders
 
 FACE_FOLDERS = {**CLASS_FOLDERS, "training_real": "bonafide", "training_fake": "spoof"}

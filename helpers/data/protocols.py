@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -14,25 +13,28 @@ import pandas as pd
 from helpers.data.audio import AUDIO_ENDINGS
 from helpers.data.errors import DataError
 from helpers.data.folders import protocols_ending, require_root
-from helpers.data.labels import (
+from helpers.data.manifest import SPLITS, Entry
+from helpers.data.tables import (
     fill_attack_and_speaker,
     first_line,
+    plain_name,
+    read_cells,
     read_labels_in_words,
+    read_named,
     read_splits_in_words,
+    read_table,
 )
-from helpers.data.manifest import SPLITS, Entry
-from helpers.data.tables import plain_name, read_named, read_rows, read_table
-from helpers.data.tree import is_folder, is_hidden, subfolders, walk
+from helpers.data.tree import find_files, subfolders
 
 COLUMNS = ["utterance", "path", "label", "attack", "speaker", "split", "dataset"]
 
 
-def files_by_name(folder: Path, endings: Iterable[str] = AUDIO_ENDINGS) -> dict[str, str]:
-    """Name without ending -> path, from one listing of the folder; endings in any case."""
-    endings = set(endings)
-    with os.scandir(folder) as entries:
-        split = ((entry, *os.path.splitext(entry.name)) for entry in entries if entry.name[0] != ".")
-        return {stem: entry.path for entry, stem, ending in split if ending.lower() in endings}
+def refuse_twice(utterances: pd.Series, name: str) -> None:
+    twice = utterances[utterances.duplicated()]
+    if len(twice):
+        raise DataError(
+            f"{name} names {twice.iloc[0]!r} more than once ({len(twice)} such lines): names must differ"
+        )
 
 
 # ---------------------------------------------------------------- ASVspoof
@@ -73,21 +75,22 @@ def _protocol_folder(root: Path, ending: str) -> Path:
 
 
 def _read_trials(path: Path) -> pd.DataFrame:
-    rows = read_rows(path)
-    for number, row in rows.items():
-        if len(row) != 5 and ("2021" in path.name or set(row[5:]) & {"bonafide", "spoof"}):
+    table = read_cells(path)
+    label = table[4].str.lower() if table.shape[1] == 5 else pd.Series("", index=table.index)
+    wrong = ~label.isin(["bonafide", "spoof"])
+    if wrong.any():
+        row = table.loc[first_line(wrong)]
+        if "2021" in path.name or row[5:].isin(["bonafide", "spoof"]).any():
             raise DataError(
                 f"{path.name} reads like ASVspoof 2021, whose lists have other columns and an evaluation alone: write its "
                 "clips as eval, beside others for train and dev, into a protocol.csv (path,label,attack,speaker,split) "
                 "and open that with `layout: protocol_csv`"
             )
-        if len(row) != 5 or row[4].lower() not in ("bonafide", "spoof"):
-            raise DataError(
-                f"{path.name}, line {number}: {' '.join(row)[:80]!r} is not SPEAKER UTTERANCE - ATTACK bonafide|spoof"
-            )
-    columns = ["speaker", "utterance", "environment", "attack", "label"]
-    table = pd.DataFrame.from_dict(rows, "index", columns=columns, dtype=str)
-    table["label"] = table["label"].str.lower()
+        raise DataError(
+            f"{path.name}, line {row.name}: {' '.join(row).strip()[:80]!r} is not SPEAKER UTTERANCE - ATTACK bonafide|spoof"
+        )
+    table = table.set_axis(["speaker", "utterance", "environment", "attack", "label"], axis=1)
+    table["label"] = label
     wrong = (table["label"] == "bonafide") != (table["attack"] == "-")
     if wrong.any():
         first = first_line(wrong)
@@ -98,57 +101,43 @@ def _read_trials(path: Path) -> pd.DataFrame:
     return table
 
 
+def _beside_protocols(root: Path, entry: Entry, ending: str) -> Path | None:
+    """ASVspoof2019_LA_<ending> beside the folder ASVspoof2019_LA_cm_protocols."""
+    prefix = _protocol_folder(root, protocols_ending(entry)).name[: -len("_cm_protocols")]
+    return subfolders(root).get(f"{prefix}_{ending}".lower())
+
+
 def read_asvspoof(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     """Every trial with the path of its audio, "" where the file is missing; notes."""
     root = require_root(folder, entry)
     table = read_asvspoof_protocols(root, protocols_ending(entry))
-    prefix = _protocol_folder(root, protocols_ending(entry)).name[: -len("_cm_protocols")].lower()
-    folders = subfolders(root)
     paths = pd.Series("", index=table.index, dtype=str)
     extras = 0
     for split in SPLITS:
-        home = folders.get(f"{prefix}_{split}")
+        home = _beside_protocols(root, entry, split)
         if home is None:
             continue
-        home = subfolders(home).get("flac", home)
-        files = files_by_name(home)
+        files = find_files(subfolders(home).get("flac", home), AUDIO_ENDINGS)[0]
+        by_name = {plain_name(path).lower(): path for path in files}
         rows = table["split"] == split
-        names = table.loc[rows, "utterance"].map(plain_name)
-        found = names.map(files)
-        if found.isna().all() and files:  # a copy through a case-blind disk
-            found = names.str.lower().map({name.lower(): path for name, path in files.items()})
+        found = table.loc[rows, "utterance"].map(plain_name).str.lower().map(by_name)
         paths[rows] = found.fillna("")
         extras += len(files) - int(found.notna().sum())
     table["path"] = paths
-    table = _with_sources(table, root / "sources.csv")
+    more = root / "sources.csv"  # what the starter corpus tells of each utterance: language, licence, text
+    if more.is_file():
+        told = read_table(more)
+        told = told[["utterance", *(column for column in told.columns if column not in table)]]
+        table = table.merge(told, on="utterance", how="left", validate="many_to_one")
     notes = [f"{extras:,} files beside the protocol (enrolment recordings) left out"] if extras else []
     return table, notes
 
 
-def _with_sources(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """What sources.csv tells of each utterance (the starter corpus: language, licence, text), where there is one."""
-    if not path.is_file():
-        return table
-    told = pd.read_csv(path, dtype=str, keep_default_na=False)
-    if "utterance" not in told or told["utterance"].duplicated().any():
-        raise DataError(f"{path.name} should have a column utterance that names each one once")
-    more = told[["utterance", *(column for column in told.columns if column not in table)]]
-    return table.merge(more, on="utterance", how="left")
-
-
 def find_asv_scores(folder: Path, entry: Entry) -> dict[str, Path]:
     """The organisers' ASV score files by split ("dev", "eval"), for the t-DCF; empty where there are none."""
-    root = require_root(folder, entry)
-    prefix = _protocol_folder(root, protocols_ending(entry)).name[: -len("_cm_protocols")].lower()
-    home = subfolders(root).get(f"{prefix}_asv_scores")
-    if home is None:
-        return {}
-    return {
-        split: path
-        for path in sorted(home.iterdir())
-        for split in ("dev", "eval")
-        if f".asv.{split}." in path.name
-    }
+    home = _beside_protocols(require_root(folder, entry), entry, "asv_scores")
+    files = sorted(home.iterdir()) if home else []
+    return {split: path for path in files for split in ("dev", "eval") if f".asv.{split}." in path.name}
 
 
 # ---------------------------------------------------------------- a user's own protocol
@@ -177,31 +166,18 @@ def read_protocol_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
             )
     if table.empty:
         raise DataError(f"{name} has a heading but no lines")
-    say = '`labels: {"1": bonafide, "0": spoof}` in the options, or the other way round'
-    table["label"] = read_labels_in_words(table["label"], own, name, say)
+    table["label"] = read_labels_in_words(table["label"], own, name)
     if (table["path"] == "").any():
         raise DataError(f"{name}, line {first_line(table['path'] == '')}: the path is empty")
     if "utterance" not in table:
         table["utterance"] = [os.path.splitext(path)[0].replace("\\", "/") for path in table["path"]]
     refuse_twice(table["utterance"], name)
     table = fill_attack_and_speaker(table)
-    found = _present(root, table["path"])
-    table["path"] = found if any(found) else _by_name(root, table["path"])
+    table["path"] = _find(root, table["path"])
     refuse_twice(table.loc[table["path"] != "", "path"], name)
     if "split" in table:
         table["split"] = read_splits_in_words(table["split"], name)
     return table.reset_index(drop=True), []
-
-
-def _by_name(root: Path, names: pd.Series) -> list[str]:
-    """Paths of the recordings below `root` whose name, without folders and ending, is that of the protocol's cell."""
-    found: dict[str, str] = {}
-    for place, files in walk(root):
-        for file in files:
-            if not is_hidden(file) and os.path.splitext(file)[1].lower() in AUDIO_ENDINGS:
-                # Two recordings of one name: neither is sure to be the one.
-                found[plain_name(file)] = "" if plain_name(file) in found else os.path.join(place, file)
-    return [found.get(plain_name(name), "") for name in names]
 
 
 def _renamed(table: pd.DataFrame, columns: dict[str, str], name: str) -> pd.DataFrame:
@@ -213,34 +189,22 @@ def _renamed(table: pd.DataFrame, columns: dict[str, str], name: str) -> pd.Data
     return table.drop(columns=list(columns.values())).assign(**renamed)
 
 
-def _present(root: Path, paths: pd.Series) -> list[str]:
-    """Absolute paths, "" where no file is; each folder is listed once (a look-up a file is slow over a mount).
-
-    A Mac may write ü in a file's name as u and two dots: both spellings are tried.
-    """
-    inside: dict[str, set[str]] = {}
-    found = []
-    for path in paths:
-        spellings = dict.fromkeys([path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))])
-        fulls = [os.path.normpath(os.path.join(root, spelt.replace("\\", "/"))) for spelt in spellings]
-        for folder in {os.path.dirname(full) for full in fulls} - inside.keys():
-            inside[folder] = _file_names(folder)
-        found.append(
-            next((full for full in fulls if os.path.basename(full) in inside[os.path.dirname(full)]), "")
-        )
-    return found
-
-
-def _file_names(folder: str) -> set[str]:
-    if not os.path.isdir(folder):
-        return set()
-    with os.scandir(folder) as entries:
-        return {entry.name for entry in entries if not is_folder(entry)}
-
-
-def refuse_twice(utterances: pd.Series, name: str) -> None:
-    twice = utterances[utterances.duplicated()]
-    if len(twice):
-        raise DataError(
-            f"{name} names {twice.iloc[0]!r} more than once ({len(twice)} such lines): names must differ"
-        )
+def _find(root: Path, names: pd.Series) -> list[str]:
+    """The path of each cell's recording, "" where there is none: by the path from `root`, or, where no cell is such a
+    path, by the name alone. The folder is listed once: a look-up for each file is slow over a mount."""
+    home = os.path.join(os.path.normpath(root), "")
+    found = find_files(Path(home), AUDIO_ENDINGS)[0]
+    # A Mac may write ü in a name as u and two dots.
+    files = {unicodedata.normalize("NFC", path): path for path in found}
+    paths = []
+    for name in names:
+        path = os.path.normpath(os.path.join(home, name.replace("\\", "/")))
+        outside = not path.startswith(home) and os.path.isfile(path)
+        paths.append(path if outside else files.get(unicodedata.normalize("NFC", path), ""))
+    if any(paths):
+        return paths
+    by_name: dict[str, str] = {}
+    for path in found:
+        # Two recordings of one name: neither is sure to be the one.
+        by_name[plain_name(path)] = "" if plain_name(path) in by_name else path
+    return [by_name.get(plain_name(name), "") for name in names]

@@ -1,7 +1,8 @@
-"""Tables as people save them (CSV, TSV, semicolons, blanks; headings or none) -> texts that know their line.
+"""Tables as people save them (CSV, TSV, semicolons, blanks; headings or none), and the words that they write in them.
 
 Protocols, feature tables, score files and keys all go through here. `read_table` takes the headings as they are;
 `read_named` gives the columns the suite's names, by their headings or, where there are none, by what they hold.
+Every cell is text, and the index is the line of the file, to be named in messages.
 """
 
 from __future__ import annotations
@@ -9,31 +10,98 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from helpers.data.errors import DataError
-from helpers.data.labels import LABEL_WORDS, SUBSET_WORDS, plain
+
+# ---------------------------------------------------------------- words
+
+UNKNOWN = "unknown"
+NOT_TOLD = ("", "-", UNKNOWN)
+_WORDS = {
+    "bonafide": "bonafide,bona fide,genuine,human,human speech,human voice,real,real speech,real audio,real voice,"
+    "original,authentic,natural,organic,live,target,nontarget",
+    "spoof": "spoof,spoofed,fake,fake speech,fake audio,fake voice,synthetic,synthesized,synthesised,deepfake,deep fake,"
+    "deepfaked,generated,ai,ai generated,ai voice,artificial,cloned,tts,converted,vocoded,replay,replayed",
+}
+LABEL_WORDS = {word.replace(" ", ""): label for label, words in _WORDS.items() for word in words.split(",")}
+CLASS_FOLDERS = {
+    word.replace(" ", joint): label
+    for label, words in _WORDS.items()
+    for word in words.split(",")
+    for joint in ("", " ", "-", "_")
+}
+SPLIT_WORDS = {
+    **dict.fromkeys(["train", "training", "trn"], "train"),
+    **dict.fromkeys(["dev", "development", "validation", "valid", "val"], "dev"),
+    **dict.fromkeys(["eval", "evaluation", "test", "testing"], "eval"),
+}
+SUBSET_WORDS = {**SPLIT_WORDS, "progress": "progress", "hidden": "hidden"}  # the keys of ASVspoof 2021
+NUMBERS_SAY = '`labels: {"1": bonafide, "0": spoof}` in the options, or the other way round'
+
+
+def plain(word: str) -> str:
+    """`Bona-Fide`, `bona fide` and `bona_fide` are one word; the label 1.0 is 1."""
+    return re.sub(r"\.0+$|[\s_\-]+", "", str(word).strip().strip("\"'").lower())
+
+
+def in_words(column: pd.Series, words: Mapping[str, str]) -> pd.Series:
+    """Each cell by its plain word in `words`, NaN where it has none."""
+    return column.map({cell: words.get(plain(cell), np.nan) for cell in column.unique()})
+
+
+def read_labels_in_words(
+    labels: pd.Series, own: Mapping[str, str] | None, name: str, say: str = NUMBERS_SAY
+) -> pd.Series:
+    """real, fake, genuine, … and the user's `own` words -> bonafide | spoof; DataError names the first unknown one.
+
+    Numbers are refused until `own` says what they mean: half of the public code has 1 for fake. `say` is how to.
+    """
+    own = {plain(word): label for word, label in (own or {}).items()}
+    wrong = sorted(set(own.values()) - {"bonafide", "spoof"})
+    if wrong:
+        raise DataError(f"`labels` in the options leads to {wrong}; only bonafide and spoof exist")
+    found = in_words(labels, {**LABEL_WORDS, **own})
+    if found.isna().any():
+        line = first_line(found.isna())
+        numbers = "numbers mean different things in different data: " * (plain(labels[line]) in ("0", "1"))
+        raise DataError(
+            f"{name}, line {line}: label {labels[line]!r} is neither bonafide nor spoof; {numbers}say {say}"
+        )
+    return found
+
+
+def read_splits_in_words(splits: pd.Series, name: str) -> pd.Series:
+    """training, Test, … -> train | dev | eval; DataError names the first unknown one."""
+    found = in_words(splits, SPLIT_WORDS)
+    if found.isna().any():
+        line = first_line(found.isna())
+        raise DataError(f"{name}, line {line}: split {splits[line]!r} is none of train, dev, eval")
+    return found
+
+
+def fill_attack_and_speaker(table: pd.DataFrame) -> pd.DataFrame:
+    """Bona fide speech gets the attack "-"; what is not told is "unknown"."""
+    for column in ("attack", "speaker"):
+        told = table[column] if column in table else pd.Series(UNKNOWN, index=table.index)
+        table[column] = told.where(~told.isin(NOT_TOLD), UNKNOWN)
+    table["attack"] = table["attack"].where(table["label"] == "spoof", "-")
+    return table
+
+
+def first_line(wrong: pd.Series) -> int:
+    """The line in the file of the first row for which `wrong` is true."""
+    return int(wrong.index[wrong][0])
+
+
+# ---------------------------------------------------------------- from a file to cells
 
 SEPARATORS = ",;\t|"
-NO_HEADING = re.compile(r"(Unnamed: \d+)?")  # what pandas makes of the row numbers that it wrote
-ALIASES = {
-    "utterance": "utterance utt utt_id utterance_id name id trial trial_id audio_id",
-    "path": "path file file_name filename file_path filepath wav wav_path wavfile audio audio_path audio_file clip fname",
-    "label": "label labels key class truth y y_true target category cm_label ground_truth is_spoof is_fake",
-    "attack": "attack attack_id attack_label attack_type system system_id algorithm generator",
-    "score": "score scores cm_score llr logit logits prediction pred prob probability y_score output",
-    "score_bonafide": "bonafide bonafide_score score_bonafide bonafide_prob prob_bonafide p_bonafide real real_score "
-    "score_real real_prob prob_real p_real genuine genuine_score human human_score",
-    "score_spoof": "spoof spoof_score score_spoof spoof_prob prob_spoof p_spoof fake fake_score score_fake fake_prob "
-    "prob_fake p_fake fake_probability deepfake",
-    "split": "split subset partition",
-    "speaker": "speaker speaker_id spk spk_id speaker_name",
-    "group": "group",
-}
-NAME_OF = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
+ROW_NUMBERS = re.compile(r"(Unnamed: \d+)?")  # what pandas makes of the row numbers that it wrote
 
 
 def read_text(path: Path) -> str:
@@ -50,97 +118,124 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path.name} is not in UTF-8: save it in UTF-8") from None
 
 
-def read_rows(path: Path) -> dict[int, list[str]]:
-    """Line of the file -> its cells without blanks around them, lines with nothing in them left out.
+def read_cells(path: Path) -> pd.DataFrame:
+    """Every line with something in it, columns 0, 1, …; as many as the first line has.
 
     The separator is the one that stands most often in the first line, or the one in Excel's first line `sep=;`, or
-    blanks where there is none. DataError for an empty file or quotation marks that never close.
+    blanks where there is none. DataError for an empty file, quotation marks that never close, and lines that are
+    longer than the first.
     """
-    lines = list(io.StringIO(read_text(path)))
-    start = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
-    if start == len(lines):
+    text = read_text(path)
+    lines = text.split("\n")
+    start = next((number for number, line in enumerate(lines) if line.strip()), None)
+    if start is None:
         raise DataError(f"{path.name} is empty")
-    first = lines[start]
-    separator = max(SEPARATORS, key=first.count)
-    if re.fullmatch(r"sep=[,;\t|]\s*", first):
-        separator, start = first[4], start + 1
-    elif separator not in first:
-        if not any('"' in line for line in lines):
-            return {number: line.split() for number, line in enumerate(lines, 1) if line.strip()}
-        separator = " "
-    reader = csv.reader(lines[start:], delimiter=separator, skipinitialspace=True, strict=True)
-    rows = {}
-    line = start + 1
+    separator = max(SEPARATORS, key=lines[start].count)
+    if re.fullmatch(r"sep=[,;\t|]\s*", lines[start]):
+        separator, start = lines[start][4], start + 1
+    blanks = separator not in lines[start]
+    longest = max(len(line.split()) if blanks else line.count(separator) + 1 for line in lines)
     try:
-        for cells in reader:
-            cells = [cell.strip() for cell in cells]
-            if any(cells):
-                rows[line] = cells
-            line = start + reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path.name}, line {line} cannot be read as a table: {error}") from None
-    return rows
-
-
-def _as_table(rows: dict[int, list[str]], headings: list[str], name: str) -> pd.DataFrame:
-    width = len(headings)
-    for line, cells in rows.items():
-        if any(cells[width:]):
-            raise DataError(
-                f"{name}, line {line}: {len(cells)} cells under {width} headings; "
-                "a cell that holds the separator needs quotation marks"
-            )
-        if len(cells) != width:
-            rows[line] = (cells + [""] * width)[:width]
-    return pd.DataFrame(list(rows.values()), index=list(rows), columns=headings, dtype=str)
+        cells = pd.read_csv(
+            io.StringIO(text),
+            sep=r"\s+" if blanks else separator,
+            header=None,
+            names=range(longest),
+            skiprows=start,
+            dtype=object,
+            na_filter=False,
+            skip_blank_lines=False,
+            skipinitialspace=True,
+        )
+    except pd.errors.ParserError as error:
+        line = start + 1 + int((re.findall(r"row (\d+)", str(error)) or ["0"])[0])
+        raise DataError(
+            f"{path.name}, line {line} cannot be read as a table: a quotation mark does not close"
+        ) from None
+    cells.index += start + 1
+    if '"' in text:  # a cell may hold the end of a line
+        ends = sum(cells[column].str.count("\n") for column in cells)
+        cells.index += ends.cumsum().shift(fill_value=0).to_numpy()
+    if not blanks:
+        cells = cells.apply(lambda column: column.str.strip())
+    cells = cells[(cells != "").any(axis=1)]
+    one_line = csv.reader([lines[start]], delimiter=" " if blanks else separator, skipinitialspace=True)
+    width = len(lines[start].split()) if blanks and '"' not in lines[start] else len(next(one_line))
+    wide = (cells.iloc[:, width:] != "").any(axis=1)
+    if wide.any():
+        line = first_line(wide)
+        n_cells = int(np.flatnonzero(cells.loc[line] != "")[-1]) + 1
+        raise DataError(
+            f"{path.name}, line {line}: {n_cells} cells under {width} headings; "
+            "a cell that holds the separator needs quotation marks"
+        )
+    return cells.iloc[:, :width]
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Every cell as text; the index is the line in the file, to be named in messages. The first line has headings."""
-    rows = read_rows(path)
-    table = _as_table(rows, rows.pop(min(rows)), path.name)
-    return _with_headings(table, path.name)
+    """The table under the headings of its first line; DataError where two of them are the same."""
+    return _under_headings(read_cells(path), path.name)
 
 
-def _with_headings(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    table = table.loc[:, [not NO_HEADING.fullmatch(heading) for heading in table.columns]]
+def _under_headings(cells: pd.DataFrame, name: str) -> pd.DataFrame:
+    table = cells.iloc[1:].set_axis(list(cells.iloc[0]), axis=1)
+    table = table.loc[:, [not ROW_NUMBERS.fullmatch(heading) for heading in table.columns]]
     if table.columns.has_duplicates:
         twice = table.columns[table.columns.duplicated()][0]
         raise DataError(f"{name} has two columns called {twice!r}")
     return table
 
 
-def read_named(path: Path, own: dict[str, str] | None = None) -> pd.DataFrame:
+# ---------------------------------------------------------------- columns in the suite's names
+
+ALIASES = {
+    "utterance": "utterance utt utt_id utterance_id name id trial trial_id audio_id",
+    "path": "path file file_name filename file_path filepath wav wav_path wavfile audio audio_path audio_file clip fname",
+    "label": "label labels key class truth y y_true target category cm_label ground_truth is_spoof is_fake",
+    "attack": "attack attack_id attack_label attack_type system system_id algorithm generator",
+    "score": "score scores cm_score llr logit logits prediction pred prob probability y_score output",
+    "score_bonafide": "bonafide bonafide_score score_bonafide bonafide_prob prob_bonafide p_bonafide real real_score "
+    "score_real real_prob prob_real p_real genuine genuine_score human human_score",
+    "score_spoof": "spoof spoof_score score_spoof spoof_prob prob_spoof p_spoof fake fake_score score_fake fake_prob "
+    "prob_fake p_fake fake_probability deepfake",
+    "split": "split subset partition",
+    "speaker": "speaker speaker_id spk spk_id speaker_name",
+    "group": "group",
+}
+NAME_OF = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
+AUDIO_ENDING = re.compile(r"\.(wav|flac|ogg|opus|mp3|m4a|aac|aiff?|wma|amr|mp4|webm|caf)$", re.IGNORECASE)
+
+
+def plain_name(name: str) -> str:
+    """`flac\\LA_E_1.flac` -> `LA_E_1`: an utterance's name without folders and ending."""
+    return AUDIO_ENDING.sub("", str(name).replace("\\", "/")).rpartition("/")[2]
+
+
+def read_named(path: Path, own: Mapping[str, str] | None = None) -> pd.DataFrame:
     """The table with columns in the suite's names (`ALIASES`); further columns keep their heading.
 
     Without headings the columns are told by what they hold; those that tell nothing are left out. `own` has the
     user's own label words.
     """
-    rows = read_rows(path)
-    first = rows[min(rows)]
-    if not _is_heading(first):
-        table = _as_table(rows, list(map(str, range(len(first)))), path.name)
-        return _named_by_content(table, path.name, {*LABEL_WORDS, *map(plain, own or {})})
-    table = _with_headings(_as_table(rows, rows.pop(min(rows)), path.name), path.name)
-    headings = list(table.columns)
-    words = [re.sub(r"[\s\-.]+", "_", word.strip().lower()) for word in headings]
+    cells = read_cells(path)
+    headings = list(cells.iloc[0])
+    words = [_heading_word(heading) for heading in headings]
+    known = {NAME_OF.get(word) for word in words} - {None, "score_bonafide", "score_spoof"}
+    if not known or any(re.fullmatch(r"[-+]?\d[\d.,]*(e[-+]?\d+)?", heading.lower()) for heading in headings):
+        return _named_by_content(cells, path.name, {*LABEL_WORDS, *map(plain, own or {})})
+    table = _under_headings(cells, path.name)
+    words = [_heading_word(heading) for heading in table.columns]
     names = [NAME_OF.get(word) for word in words]
     columns: list[str] = []
-    for place, (given, word, name) in enumerate(zip(headings, words, names, strict=True)):
+    for place, (given, word, name) in enumerate(zip(table.columns, words, names, strict=True)):
         # Of two columns that mean the same, the one of that very name counts, else the first.
         counts = name is not None and name not in columns and (word == name or name not in words)
         columns.append(name if name and counts else f"{given}_{place}" if name else given)
     return table.set_axis(columns, axis=1)
 
 
-def _is_heading(cells: list[str]) -> bool:
-    known = {NAME_OF.get(re.sub(r"[\s\-.]+", "_", cell.lower())) for cell in cells} - {None}
-    numbers = any(re.fullmatch(r"[-+]?\d[\d.,]*(e[-+]?\d+)?", cell.lower()) for cell in cells)
-    return bool(known - {"score_bonafide", "score_spoof"}) and not numbers
-
-
-def _mostly_numbers(column: pd.Series) -> bool:
-    return bool(as_numbers(column).notna().mean() > 0.5)
+def _heading_word(heading: str) -> str:
+    return re.sub(r"[\s\-.]+", "_", heading.strip().lower())
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
@@ -156,19 +251,21 @@ def _named_by_content(table: pd.DataFrame, name: str, words: set[str]) -> pd.Dat
 
     ASVspoof 2015 to 5 begin with the speaker and have the attack before the label; 2021 ends with the subset.
     """
-    places = range(table.shape[1])
-    cells = {place: table.iloc[:, place] for place in places}
+    cells = [table[column] for column in table]
+    places = range(len(cells))
+    kinds = [column.unique() for column in cells]
 
-    def all_in(place: int, allowed) -> bool:
-        return set(map(plain, cells[place].unique())) <= set(allowed)
+    def all_in(place: int, allowed: Collection[str]) -> bool:
+        return len(kinds[place]) < 100 and {plain(word) for word in kinds[place]} <= set(allowed)
 
     names: dict[int, str] = {}
+    # A thousand lines tell whether a column has numbers: half a million take seconds.
+    numeric = [p for p in places if as_numbers(cells[p].iloc[:: len(table) // 1000 + 1]).notna().mean() > 0.5]
     label = next((place for place in places if all_in(place, words)), None)
-    numeric = [place for place in places if place != label and _mostly_numbers(cells[place])]
     if label is None:
-        label = next((place for place in numeric if len(numeric) > 1 and all_in(place, "01")), None)
-        label = next((p for p in numeric if all_in(p, "01")), None) if label is None else label
-        numeric = [place for place in numeric if place != label]
+        zeros_and_ones = [place for place in numeric if all_in(place, "01")]
+        label = zeros_and_ones[0] if zeros_and_ones else None
+    numeric = [place for place in numeric if place != label]
     if label is not None:
         names[label] = "label"
         for place in places:
@@ -183,7 +280,7 @@ def _named_by_content(table: pd.DataFrame, name: str, words: set[str]) -> pd.Dat
     if label is not None and label >= 3:
         texts.sort(key=lambda place: place != 1)  # the speaker stands before the utterance
         numeric = [place for place in numeric if place > label]
-    utterance = max(texts, key=lambda place: cells[place].nunique())
+    utterance = max(texts, key=lambda place: len(kinds[place]))
     names[utterance] = "utterance"
     if label is not None and label >= 2 and label - 1 not in names and label - 1 in texts:
         names[label - 1] = "attack"
@@ -196,13 +293,4 @@ def _named_by_content(table: pd.DataFrame, name: str, words: set[str]) -> pd.Dat
     elif len(numeric) == 2:
         # The public baselines have class 0 for spoof and class 1 for bona fide.
         names[numeric[0]], names[numeric[1]] = "score_spoof", "score_bonafide"
-    kept = sorted(names)
-    return table.iloc[:, kept].set_axis([names[place] for place in kept], axis=1)
-
-
-AUDIO_ENDING = re.compile(r"\.(wav|flac|ogg|opus|mp3|m4a|aac|aiff?|wma|amr|mp4|webm|caf)$", re.IGNORECASE)
-
-
-def plain_name(name: str) -> str:
-    """`flac\\LA_E_1.flac` -> `LA_E_1`: an utterance's name without folders and ending."""
-    return AUDIO_ENDING.sub("", str(name).replace("\\", "/")).rpartition("/")[2]
+    return table.iloc[:, sorted(names)].set_axis([names[place] for place in sorted(names)], axis=1)

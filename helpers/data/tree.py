@@ -12,15 +12,11 @@ def is_hidden(name: str) -> bool:
     return name[0] == "." or name == "__MACOSX"
 
 
-def is_folder(found: os.DirEntry[str]) -> bool:
-    """False, not an error, for a link that leads to itself."""
-    return os.path.isdir(found.path) if found.is_symlink() else found.is_dir()
-
-
 def list_folders(folder: Path) -> list[Path]:
-    """Every folder directly inside `folder`, sorted; hidden ones left out."""
-    with os.scandir(folder) as found:
-        return sorted(Path(one.path) for one in found if not is_hidden(one.name) and is_folder(one))
+    """Every folder directly inside `folder`, sorted; hidden ones left out. A link that leads to itself is none."""
+    with os.scandir(folder) as found:  # tells what is a folder without a look-up a file
+        folders = [one for one in found if (os.path.isdir(one) if one.is_symlink() else one.is_dir())]
+    return sorted(Path(one.path) for one in folders if not is_hidden(one.name))
 
 
 def subfolders(folder: Path) -> dict[str, Path]:

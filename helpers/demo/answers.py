@@ -21,7 +21,8 @@ import soundfile
 
 from helpers.data import effects
 from helpers.data.audio import SAMPLE_RATE, read_audio, safe_name
-from helpers.data.decoding import TOLD, opened_by_libsndfile
+from helpers.data.containers import TOLD
+from helpers.data.decoding import opened_by_libsndfile
 from helpers.data.errors import BadAudio
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.predict import as_row
@@ -235,7 +236,7 @@ class Answers:
         try:
             return answer()
         except (BadAudio, ValueError, FileNotFoundError) as error:
-            return refusal(f"{error}." + (CONVERT if "cannot be read as audio" in str(error) else ""))
+            return refusal(f"{error}." + (CONVERT if "cannot be read as audio (" in str(error) else ""))
         except Exception:
             logging.getLogger(__name__).exception("no answer on an upload")
             return refusal(f"This file could not be judged.{CONVERT}")

@@ -7,8 +7,15 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.data.errors import DataError
-from helpers.data.labels import SUBSET_WORDS, plain, read_labels_in_words
-from helpers.data.tables import as_numbers, plain_name, read_named, read_rows
+from helpers.data.tables import (
+    SUBSET_WORDS,
+    as_numbers,
+    in_words,
+    plain_name,
+    read_cells,
+    read_labels_in_words,
+    read_named,
+)
 from helpers.metrics import AsvErrors, asv_errors, checked
 
 
@@ -117,8 +124,7 @@ def read_scores(
     if "attack" in table:
         table["attack"] = table["attack"].where(table["label"] == "spoof", "-")
     if "split" in table:
-        words = table["split"].str.strip().str.lower()
-        table["split"] = words.map(plain).map(SUBSET_WORDS).fillna(words)
+        table["split"] = in_words(table["split"], SUBSET_WORDS).fillna(table["split"].str.lower())
     table = check_scores(table, path.name, repeats)
     table.attrs["notes"] = notes
     return table
@@ -146,24 +152,27 @@ def join_labels(table: pd.DataFrame, labels: pd.DataFrame, name: str, labels_nam
     Names are compared without folders and endings where they differ as they are. Subsets of the key without a
     single score are left out.
     """
-    if not set(table["utterance"]) <= set(labels["utterance"]):
+    if not table["utterance"].isin(labels["utterance"]).all():
         short = labels["utterance"].map(plain_name)
         if short.nunique() == labels["utterance"].nunique():
             labels = labels.assign(utterance=short)
             table = table.assign(utterance=table["utterance"].map(plain_name))
-    if "split" in labels:
-        scored = set(labels.loc[labels["utterance"].isin(table["utterance"]), "split"])
-        labels = labels[labels["split"].isin(scored)] if scored else labels
-    for one, other, lacks in (
-        (table, labels, f"no label in {labels_name}"),
-        (labels, table, f"no score in {name}"),
-    ):
-        alone = sorted(set(one["utterance"]) - set(other["utterance"]))
-        if alone:
-            raise ValueError(
-                f"{len(alone)} of {len(one)} utterances have {lacks}, such as {alone[0]}: "
-                "a rate over part of a list cannot be compared"
-            )
+    scored = labels["utterance"].isin(table["utterance"])
+    if "split" in labels and scored.any():
+        here = labels["split"].isin(labels.loc[scored, "split"].unique())
+        labels, scored = labels[here], scored[here]
+    unlabelled = sorted(set(table.loc[~table["utterance"].isin(labels["utterance"]), "utterance"]))
+    unscored = sorted(set(labels.loc[~scored, "utterance"]))
+    if unlabelled:
+        raise ValueError(
+            f"{len(unlabelled)} of {len(table)} utterances in {name} have no label in {labels_name}, "
+            f"such as {unlabelled[0]}"
+        )
+    if unscored:
+        raise ValueError(
+            f"{len(unscored)} of {len(labels)} utterances in {labels_name} have no score in {name}, "
+            f"such as {unscored[0]}: a rate over part of a list cannot be compared"
+        )
     kept = [c for c in table.columns if c not in labels.columns or c == "utterance"]
     return table[kept].merge(labels, on="utterance", how="left")
 
@@ -171,8 +180,8 @@ def join_labels(table: pd.DataFrame, labels: pd.DataFrame, name: str, labels_nam
 def read_asv(path) -> AsvErrors:
     """ASV score lines `... target|nontarget|spoof score` -> error rates at the EER point of target vs non-target."""
     path = Path(path)
-    table = pd.DataFrame(list(read_rows(path).values()))
-    key = next((c for c in table if {"target", "nontarget", "spoof"} == set(table[c].dropna())), None)
+    table = read_cells(path)
+    key = next((c for c in table if {"target", "nontarget", "spoof"} == set(table[c])), None)
     if key is None:
         raise DataError(f"{path.name}: no column of target, nontarget and spoof: is this an ASV score file?")
     scores = _numeric(table.iloc[:, -1], path.name).to_numpy()

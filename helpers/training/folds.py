@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from helpers.data.labels import NOT_TOLD
+from helpers.data.tables import NOT_TOLD
 from helpers.features import Cache
 from helpers.files import write_text
 from helpers.models import build_model, is_classical, model_options
