@@ -32,7 +32,7 @@ BALANCES = (0.0, 0.5, 1.0)  # a project counts by its size, by the root of it, a
 @dataclass
 class Examples:
     """embedding (n, width), bona fide (n,) bool, project, group, kind and row (n,). kind: `plain`,
-    `degraded`, `degraded-again` or `hifigan`. Windows and copies of one recording have one row."""
+    `degraded` or `hifigan`. Windows and copies of one recording have one row."""
 
     embedding: np.ndarray
     bonafide: np.ndarray

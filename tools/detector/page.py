@@ -35,6 +35,7 @@ def model_card(card: dict) -> str:
         for name, part in card["trained_on"].items()
     )
     results = {"projects left out": left, "their degraded copies": left["degraded_copies"], **tests}
+    partial = card["spliced"]
     alone = ", ".join(f"{name} {percent(value)}" for name, value in card["starter_only"].items())
     return f"""# The shipped detector
 
@@ -84,6 +85,13 @@ Trained on the starter alone, EER: {alone}.
 Share of fakes, stated and found (recordings):
 
 {bins({"left out": left, **tests})}
+
+## Partial fakes
+
+5 to 20 s of a fake put into humans of up to five minutes, from the pages that were kept back, judged by the demo page:
+{partial["mixed"]} of {partial["recordings"]} are called *mixed*, {partial["place_right"]} of them at the right place. Of the same recordings before the splice
+{partial["whole_called_mixed"]} are called *mixed*. The rule was chosen on recordings spliced from left-out projects: 12 of 30 found at the right
+place, 1 of 30 whole ones called mixed.
 
 ## Limits
 
