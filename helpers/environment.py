@@ -30,7 +30,6 @@ class Place:
     """The machine as the suite sees it; `root` is / except in tests that lay out another machine's folders."""
 
     name: str  # kaggle | colab | local
-    project: Path
     folders: Folders
     root: Path = Path("/")
 
@@ -42,24 +41,14 @@ def where_am_i(environ: Mapping[str, str] | None = None, root: Path = Path("/"))
     """
     environ = os.environ if environ is None else environ
     if "KAGGLE_KERNEL_RUN_TYPE" in environ or (root / "kaggle" / "working").is_dir():
-        name = "kaggle"
-        scratch, kept = root / "kaggle" / "temp", root / "kaggle" / "working"
-        folders = Folders(scratch / "downloads", scratch / "data", scratch / "cache", kept / "runs")
+        name, work, runs = "kaggle", root / "kaggle" / "temp", root / "kaggle" / "working" / "runs"
     elif "COLAB_RELEASE_TAG" in environ or "COLAB_GPU" in environ:
-        name = "colab"
-        work = root / "content" / "work"
-        folders = Folders(work / "downloads", work / "data", work / "cache", root / "content" / "runs")
+        name, work, runs = "colab", root / "content" / "work", root / "content" / "runs"
     else:
-        name = "local"
-        work = PROJECT / "work"
-        folders = Folders(work / "downloads", work / "data", work / "cache", PROJECT / "runs")
-    if environ.get("HELPERS_WORK"):
-        work = Path(environ["HELPERS_WORK"]).expanduser().absolute()
-        folders = Folders(work / "downloads", work / "data", work / "cache", folders.runs)
-    if environ.get("HELPERS_RUNS"):
-        runs = Path(environ["HELPERS_RUNS"]).expanduser().absolute()
-        folders = Folders(folders.downloads, folders.data, folders.cache, runs)
-    return Place(name, PROJECT, folders, root)
+        name, work, runs = "local", PROJECT / "work", PROJECT / "runs"
+    work = Path(environ.get("HELPERS_WORK") or work).expanduser().absolute()
+    runs = Path(environ.get("HELPERS_RUNS") or runs).expanduser().absolute()
+    return Place(name, Folders(work / "downloads", work / "data", work / "cache", runs), root)
 
 
 def cpu_threads() -> int:
@@ -67,9 +56,7 @@ def cpu_threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pick_device(name: str = "auto") -> torch.device:

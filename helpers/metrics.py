@@ -10,30 +10,33 @@ the ASVspoof 5 evaluation plan (minDCF, actDCF, Cllr), Bruemmer and du Preez 200
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.tandem import LA2019_DEV, LA2019_EVAL, P_SPOOF, AsvErrors, tdcf_weights
-
 if TYPE_CHECKING:
     import pandas as pd
 
-# ASVspoof 5: cost of rejecting a bona fide and of accepting a spoof.
-COST_MISS, COST_FALSE_ALARM = 1.0, 10.0
-MISS_WEIGHT = COST_MISS * (1 - P_SPOOF)  # 0.95
-FALSE_ALARM_WEIGHT = COST_FALSE_ALARM * P_SPOOF  # 0.5
+P_SPOOF, P_TARGET, P_NONTARGET = 0.05, 0.9405, 0.0095
+# ASVspoof 5: a rejected bona fide costs 1, an accepted spoof 10.
+MISS_WEIGHT, FALSE_ALARM_WEIGHT = 1 - P_SPOOF, 10 * P_SPOOF
 # The threshold at which a log-likelihood ratio gives the least expected cost, -ln 1.9.
 BAYES_THRESHOLD = -float(np.log(MISS_WEIGHT / FALSE_ALARM_WEIGHT))
 
 
-__all__ = [
-    "LA2019_DEV",
-    "LA2019_EVAL",
-    "AsvErrors",
-    "tdcf_weights",
-]  # named here for those who compute a t-DCF
+@dataclass(frozen=True)
+class AsvErrors:
+    """Error rates of the speaker verification system that stands behind the detector in a t-DCF."""
+
+    pfa: float  # other speakers accepted
+    pmiss: float  # the right speaker rejected
+    pmiss_spoof: float  # spoofs rejected
+
+
+LA2019_EVAL = AsvErrors(0.024604674888, 0.024581005587, 0.239347547040)
+LA2019_DEV = AsvErrors(0.0244452, 0.0242588, 0.2397291)
 
 
 class PolarityError(ValueError):
@@ -126,33 +129,18 @@ class ErrorCurve:
         return float(np.sum((false_alarm[:-1] - false_alarm[1:]) * (hits[:-1] + hits[1:])) / 2)
 
     def min_cllr(self) -> float:
-        n_bonafide, n_spoof = self._isotonic_blocks()
-        # A block's log-likelihood ratio is log(n_bonafide / n_spoof) less the log prior odds.
-        odds = n_bonafide / self.n_bonafide
-        against = n_spoof / self.n_spoof
-        total = odds + against
-        with np.errstate(divide="ignore", invalid="ignore"):
-            missed = np.where(n_bonafide > 0, odds * np.log2(total / odds), 0.0)
-            accepted = np.where(n_spoof > 0, against * np.log2(total / against), 0.0)
-        return float(missed.sum() + accepted.sum()) / 2
+        """Cllr after the best monotone recalibration (pool adjacent violators): discrimination alone."""
+        from scipy.optimize import isotonic_regression
 
-    def _isotonic_blocks(self) -> tuple[np.ndarray, np.ndarray]:
-        """Pool adjacent violators -> (bona fide, spoof) counts of blocks with rising share of bona fide."""
-        bonafide = np.diff(np.concatenate([[0], np.cumsum(self.is_bonafide)])[self.kept])
-        spoof = np.diff(self.kept) - bonafide
-        # Neighbours that are wholly of one class have the same share: merge them before the slow loop.
-        kind = np.where(spoof == 0, 1, np.where(bonafide == 0, 0, -1))
-        starts = np.flatnonzero(np.concatenate([[True], (np.diff(kind) != 0) | (kind[1:] == -1)]))
-        blocks: list[tuple[int, int]] = []
-        for good, bad in zip(
-            np.add.reduceat(bonafide, starts).tolist(), np.add.reduceat(spoof, starts).tolist(), strict=True
-        ):
-            while blocks and blocks[-1][0] * (good + bad) >= good * (blocks[-1][0] + blocks[-1][1]):
-                last = blocks.pop()
-                good, bad = good + last[0], bad + last[1]
-            blocks.append((good, bad))
-        counts = np.array(blocks, dtype=np.float64)
-        return counts[:, 0], counts[:, 1]
+        n = np.diff(self.kept)  # scores of each tie
+        n_bonafide = np.diff(np.concatenate([[0], np.cumsum(self.is_bonafide)])[self.kept])
+        share = isotonic_regression(n_bonafide / n, weights=n).x
+        prior_odds = self.n_bonafide / self.n_spoof
+        with np.errstate(divide="ignore", invalid="ignore"):
+            against = (1 - share) / share * prior_odds  # one over the likelihood ratio
+            missed = np.where(n_bonafide > 0, n_bonafide * np.log2(1 + against), 0.0)
+            accepted = np.where(n > n_bonafide, (n - n_bonafide) * np.log2(1 + 1 / against), 0.0)
+        return float(missed.sum() / self.n_bonafide + accepted.sum() / self.n_spoof) / 2
 
 
 def eer(bonafide, spoof) -> tuple[float, float]:
@@ -163,9 +151,23 @@ def eer(bonafide, spoof) -> tuple[float, float]:
     return ErrorCurve(bonafide, spoof).eer()
 
 
-def eer_official(bonafide, spoof) -> float:
-    """EER exactly as the ASVspoof packages compute it: bona fide sorts before spoof on ties."""
-    return ErrorCurve(bonafide, spoof).eer_official()
+def tdcf_weights(asv: AsvErrors, version: int) -> tuple[float, float, float]:
+    """(constant, weight of a miss, weight of a false alarm) of the tandem detection cost (t-DCF).
+
+    Version 1 is ASVspoof 2019's, version 2 that of ASVspoof 2021 and 5. ValueError where the ASV system is so
+    poor that a detector could not help it (a weight below zero).
+    """
+    if version not in (1, 2):
+        raise ValueError(f"t-DCF has versions 1 and 2, not {version!r}")
+    accepted = P_NONTARGET * 10 * asv.pfa
+    constant = P_TARGET * asv.pmiss + accepted if version == 2 else 0.0
+    miss = P_TARGET * (1 - asv.pmiss) - accepted
+    false_alarm = 10 * P_SPOOF * (1 - asv.pmiss_spoof)
+    if miss < 0 or false_alarm < 0:
+        raise ValueError(
+            f"t-DCF weights {miss:.4f} and {false_alarm:.4f} must not be negative: check the ASV error rates"
+        )
+    return constant, miss, false_alarm
 
 
 def asv_errors(target, nontarget, spoof) -> AsvErrors:
@@ -182,16 +184,6 @@ def asv_errors(target, nontarget, spoof) -> AsvErrors:
     )
 
 
-def min_tdcf(bonafide, spoof, asv: AsvErrors = LA2019_EVAL, version: int = 1) -> float:
-    """Least normalised tandem cost over thresholds; 1 is a detector of no use, v2 has a floor above 0."""
-    return ErrorCurve(bonafide, spoof).min_tdcf(asv, version)
-
-
-def min_dcf(bonafide, spoof) -> float:
-    """ASVspoof 5 minDCF: min of (0.95 miss + 0.5 false alarm) / 0.5."""
-    return ErrorCurve(bonafide, spoof).min_dcf()
-
-
 def act_dcf(bonafide, spoof) -> float:
     """ASVspoof 5 actDCF: the same cost at the fixed threshold -ln 1.9; fair only to log-likelihood ratios."""
     miss = np.mean(checked(bonafide, "bona fide") < BAYES_THRESHOLD)
@@ -206,16 +198,6 @@ def cllr(bonafide, spoof) -> float:
     return float(np.mean(np.logaddexp(0, -bonafide)) + np.mean(np.logaddexp(0, spoof))) / (
         2 * float(np.log(2))
     )
-
-
-def min_cllr(bonafide, spoof) -> float:
-    """Cllr after the best monotone recalibration (pool adjacent violators): discrimination alone."""
-    return ErrorCurve(bonafide, spoof).min_cllr()
-
-
-def auc(bonafide, spoof) -> float:
-    """Area under the ROC curve: the chance that a bona fide outscores a spoof, ties counting one half."""
-    return ErrorCurve(bonafide, spoof).auc()
 
 
 def measures(bonafide, spoof, asv: AsvErrors | None = LA2019_EVAL) -> dict[str, float]:
@@ -236,17 +218,11 @@ def measures(bonafide, spoof, asv: AsvErrors | None = LA2019_EVAL) -> dict[str, 
 
 
 def classification(scores, labels, threshold: float) -> dict:
-    """Accuracy and its relatives of `score >= threshold` means bona fide; labels are the strings or 1 / 0.
+    """Accuracy and its relatives of `score >= threshold` means bona fide; labels are bonafide or spoof.
 
-    precision, recall and f1 are those of bona fide (label 1), the _spoof ones of the other class; a ratio with
-    nothing to count is 0. confusion is {true: {predicted: n}}.
+    precision, recall and f1 are those of bona fide; a ratio with nothing to count is 0. confusion is {true: {predicted: n}}.
     """
-    scores = checked(scores)
-    labels = np.asarray(labels)
-    known = np.isin(labels, ["bonafide", "spoof"] if labels.dtype.kind in "OUST" else [0, 1])
-    if labels.shape != scores.shape or not known.all():
-        raise ValueError("labels must be bonafide or spoof (1 or 0), one for each score")
-    truth = (labels == "bonafide") if labels.dtype.kind in "OUST" else labels.astype(bool)
+    scores, truth = checked(scores), np.asarray(labels) == "bonafide"
     said = scores >= threshold
     hit, miss = int((truth & said).sum()), int((truth & ~said).sum())
     alarm, caught = int((~truth & said).sum()), int((~truth & ~said).sum())
@@ -254,18 +230,14 @@ def classification(scores, labels, threshold: float) -> dict:
     def share(part: float, whole: float) -> float:
         return part / whole if whole else 0.0
 
-    precision, recall = share(hit, hit + alarm), share(hit, hit + miss)
-    precision_spoof, recall_spoof = share(caught, caught + miss), share(caught, caught + alarm)
     f1, f1_spoof = share(2 * hit, 2 * hit + miss + alarm), share(2 * caught, 2 * caught + miss + alarm)
+    recall, recall_spoof = share(hit, hit + miss), share(caught, caught + alarm)
     return {
         "accuracy": share(hit + caught, scores.size),
         "balanced_accuracy": (recall + recall_spoof) / 2,
-        "precision": precision,
+        "precision": share(hit, hit + alarm),
         "recall": recall,
         "f1": f1,
-        "precision_spoof": precision_spoof,
-        "recall_spoof": recall_spoof,
-        "f1_spoof": f1_spoof,
         "macro_f1": (f1 + f1_spoof) / 2,
         "miss": share(miss, hit + miss),
         "false_alarm": share(alarm, alarm + caught),

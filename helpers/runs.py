@@ -17,23 +17,11 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from helpers.environment import PROJECT, where_am_i
-from helpers.files import digest, read_json, write_json, write_text, write_whole
+from helpers.files import digest, read_json, write_json, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-__all__ = [
-    "Run",
-    "digest",
-    "load_runs",
-    "open_run",
-    "read_json",
-    "read_run",
-    "write_json",
-    "write_text",
-    "write_whole",
-]
 
 SCHEMA = 1
 SCORE_COLUMNS = ["utterance", "attack", "label", "split", "score"]
@@ -56,7 +44,7 @@ def run_name(notebook: str, parameters: Mapping[str, Any]) -> str:
 def code_digest(notebook: str, project: Path = PROJECT) -> str:
     """Hash of the notebook's code cells and of the rooms of helpers that can change a result."""
     helpers = project / "helpers"
-    files = [helpers / f"{name}.py" for name in ("environment", "files", "metrics", "runs", "tandem")]
+    files = [helpers / f"{name}.py" for name in ("environment", "files", "metrics", "runs")]
     for room in CODE:
         files += sorted((helpers / room).rglob("*.py"))
     total = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.name != "cli.py"))
@@ -73,12 +61,17 @@ def lock_of(runs_dir: Path, name: str) -> FileLock:
     return FileLock(runs_dir / LOCKS / f"{name}.lock", timeout=0, is_singleton=True)
 
 
-def is_complete(folder: Path) -> bool:
-    """True where metrics.json says that the run has ended well; a damaged one says nothing."""
+def read_record(folder: Path, name: str) -> dict[str, Any]:
+    """params.json or metrics.json of a run folder; {} where there is none, or only half of one."""
     try:
-        return bool(read_json(folder / "metrics.json").get("complete"))
-    except (OSError, ValueError, AttributeError):
-        return False
+        return dict(read_json(folder / name))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """metrics.json, {} where the run has not ended; its `complete` says that the run ended well."""
+    return read_record(folder, "metrics.json")
 
 
 def take_folder(runs_dir: Path, name: str) -> tuple[Path, FileLock]:
@@ -94,7 +87,7 @@ def take_folder(runs_dir: Path, name: str) -> tuple[Path, FileLock]:
             lock.acquire()
         except Timeout:
             continue
-        if is_complete(folder):  # its program was killed before it could publish
+        if read_metrics(folder).get("complete"):  # its program was killed before it could publish
             publish(folder)
         folder.mkdir(parents=True, exist_ok=True)
         return folder, lock
@@ -155,8 +148,7 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json, or {} where the run has not ended."""
-        path = self.folder / "metrics.json"
-        return read_json(path) if path.is_file() else {}
+        return read_metrics(self.folder)
 
     def write_scores(self, scores: pd.DataFrame) -> None:
         """Save `utterance, attack, label, split, score` (and further columns) as scores.csv, the primary artefact.
@@ -176,20 +168,15 @@ class Run:
         twice = scores[scores.duplicated(["utterance", "split"])]
         if len(twice):
             raise ValueError(f"{len(twice)} utterances are scored twice, first {twice['utterance'].iloc[0]}")
-        others = [column for column in scores if column not in SCORE_COLUMNS]
-        write_text(
-            self.path("scores.csv"), scores[SCORE_COLUMNS + others].to_csv(index=False, float_format="%.8g")
-        )
+        scores = scores[SCORE_COLUMNS + [column for column in scores if column not in SCORE_COLUMNS]]
+        write_text(self.path("scores.csv"), scores.to_csv(index=False, float_format="%.8g"))
 
     def read_scores(self) -> pd.DataFrame:
         """scores.csv as a table; FileNotFoundError says which run has none."""
-        import pandas as pd
-
         path = self.folder / "scores.csv"
         if not path.is_file():
             raise FileNotFoundError(f"{self.name} holds no scores.csv: run {self.notebook} again")
-        words = dict.fromkeys(["utterance", "attack", "label", "split", "speaker"], str)
-        return pd.read_csv(path, dtype=words, keep_default_na=False)  # an attack may be called "None"
+        return read_scores_csv(path)
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """One row an epoch, rewritten whole: a resumed training leaves no row twice."""
@@ -228,18 +215,17 @@ class Run:
             "ended": round(time.time(), 2),  # seconds of the clock, whatever happens to the file
             **sections,
         }
-        record["data"] = {"fingerprint": self.data_fingerprint, **sections.get("data", {})}
-        record["timing"] = {
-            "total_seconds": round(time.time() - self.started, 2),
-            **sections.get("timing", {}),
+        own = {
+            "data": {"fingerprint": self.data_fingerprint},
+            "timing": {"total_seconds": round(time.time() - self.started, 2)},
+            "environment": {
+                "place": where_am_i().name,
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "machine": platform.machine(),
+            },
         }
-        record["environment"] = {
-            "place": where_am_i().name,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "machine": platform.machine(),
-            **sections.get("environment", {}),
-        }
+        record |= {name: values | sections.get(name, {}) for name, values in own.items()}
         write_json(self.path("metrics.json"), record)
         if complete:  # after metrics.json: killed in between, the run is complete and has a file too many
             (self.folder / "last.pt").unlink(missing_ok=True)
@@ -249,6 +235,14 @@ class Run:
             self.lock.release(force=True)
         self.__dict__.pop("metrics", None)
         return record
+
+
+def read_scores_csv(path: Path) -> pd.DataFrame:
+    """A scores.csv as a run wrote it: names stay text, an attack may be called "None"."""
+    import pandas as pd
+
+    words = dict.fromkeys(["utterance", "attack", "label", "split", "speaker"], str)
+    return pd.read_csv(path, dtype=words, keep_default_na=False)
 
 
 def open_run(
@@ -286,9 +280,8 @@ def read_run(folder: Path) -> Run:
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no run folder: it has no params.json")
     record = read_json(path)
-    lacking = [key for key in ("parameters", "notebook") if key not in record]
-    if lacking:
-        raise ValueError(f"{path} has no {lacking[0]!r}: remove the folder and run its notebook again")
+    if not {"parameters", "notebook"} <= set(record):
+        raise ValueError(f"{path} is no record of a run: remove the folder and run its notebook again")
     return Run(Path(folder), record["parameters"], record["notebook"], record.get("data_fingerprint", ""))
 
 

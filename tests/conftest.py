@@ -29,3 +29,19 @@ def shared():
     if not (folder / "data").is_dir():
         pytest.skip("no ../shared/data beside the project")
     return folder
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Writes a manifest of the project's own entries without counts (miniature trees hold fewer) and a test's own."""
+    import yaml
+
+    def write(**more) -> Path:
+        entries = yaml.safe_load((PROJECT / "data_manifest.yaml").read_text(encoding="utf-8"))
+        for fields in entries.values():
+            fields.pop("counts", None)
+        path = tmp_path / "manifest.yaml"
+        path.write_text(yaml.safe_dump({**entries, **more}))
+        return path
+
+    return write

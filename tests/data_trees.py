@@ -145,3 +145,16 @@ def zipped(folder: Path, archive: Path) -> Path:
             if path.is_file():
                 packed.write(path, path.relative_to(folder).as_posix())
     return archive
+
+
+CORE = ["utterance", "path", "label", "attack", "speaker", "split", "dataset"]
+
+
+def check_table(table):
+    """What every utterance table promises."""
+    assert list(table.columns[:7]) == CORE
+    assert list(table.index) == list(range(len(table)))
+    assert set(table["label"]) <= {"bonafide", "spoof"} and set(table["split"]) <= {"train", "dev", "eval"}
+    assert table["utterance"].is_unique and not table[CORE].isna().any().any()
+    assert ((table["label"] == "bonafide") == (table["attack"] == "-")).all()
+    assert all(Path(path).is_absolute() and Path(path).is_file() for path in table["path"] if path)

@@ -12,7 +12,6 @@ from tools.notebooks import with_shared
 PROJECT = Path(__file__).resolve().parents[1]
 
 PLAN = """
-from helpers.execution.plan_entries import *
 PLAN = (
     Notebook("01_make", "Make", "numbers", 0.1, 0.1, core=True),
     Notebook("10_train_tiny", "Tiny", "a tiny run", 0.2, 0.1, needs=("01_make",), core=True,
@@ -91,6 +90,13 @@ record = run.finish(headline=f"{len(runs)} runs")""",
     ],
 )
 AFTER = ["x: int = 1  # nothing"], ["print(x)"]
+TOYS = {
+    "01_make": MAKE,
+    "10_train_tiny": TINY,
+    "11_train_bad": BAD,
+    "12_after_bad": AFTER,
+    "90_compare": COMPARE,
+}
 
 
 def cell(kind, source, tags=(), place=0):
@@ -104,8 +110,7 @@ def notebook(parameters, cells):
     made = [cell("markdown", "You will be able to run it.", place=1)]
     made.append(cell("code", "\n".join(parameters), ["parameters"], 2))
     made += [cell("code", source, (), 3 + place) for place, source in enumerate(cells)]
-    made.append(cell("markdown", "## What to take away\nNot much.", place=90))
-    made.append(cell("markdown", "## Exercises\nRun it again.", place=91))
+    made += [cell("markdown", "## What to take away", place=90), cell("markdown", "## Exercises", place=91)]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return {"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
@@ -117,21 +122,11 @@ def make_project(folder: Path) -> Path:
     for path in (PROJECT / "helpers").glob("*.py"):
         shutil.copy(path, folder / "helpers")
     for name in ("execution", "data"):
-        if (PROJECT / "helpers" / name).is_dir():
-            shutil.copytree(PROJECT / "helpers" / name, folder / "helpers" / name, ignore=ignore)
-    entries = (PROJECT / "helpers/execution/plan.py").read_text().split("DATA = (")[0]
-    (folder / "helpers/execution/plan_entries.py").write_text(entries)
-    lookup = (PROJECT / "helpers/execution/plan.py").read_text().split("def notebook_named")[1]
-    (folder / "helpers/execution/plan.py").write_text(PLAN + "\n\ndef notebook_named" + lookup)
+        shutil.copytree(PROJECT / "helpers" / name, folder / "helpers" / name, ignore=ignore)
+    entries, plan = (PROJECT / "helpers/execution/plan.py").read_text().split("STAGED = (")
+    (folder / "helpers/execution/plan.py").write_text(entries + PLAN + plan.split("# fmt: on")[1])
     (folder / "notebooks").mkdir()
-    toys = {
-        "01_make": MAKE,
-        "10_train_tiny": TINY,
-        "11_train_bad": BAD,
-        "12_after_bad": AFTER,
-        "90_compare": COMPARE,
-    }
-    for stem, (parameters, cells) in toys.items():
+    for stem, (parameters, cells) in TOYS.items():
         made = with_shared(notebook(parameters, cells), f"# {stem}", "student/suite")
         (folder / "notebooks" / f"{stem}.ipynb").write_text(json.dumps(made))
     shutil.copy(PROJECT / "requirements.txt", folder)

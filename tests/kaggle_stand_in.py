@@ -2,22 +2,33 @@
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class KaggleStandIn(ThreadingHTTPServer):
-    """Kernels run by `execute(body) -> {file name: bytes}`; `refuse` holds answers given once each, by method."""
+    """Kernels run by `execute(body) -> {file name: bytes}`; `refuse` holds answers given once each, by method.
+
+    `archive` is what a data set downloads as: a redirect to a storage address, whose transfers may be slow or break.
+    """
 
     daemon_threads = True
 
-    def __init__(self, execute):
+    def __init__(self, execute=None, archive=b""):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.execute = execute
+        self.execute, self.archive = execute, archive
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.datasets, self.kernels, self.blobs = {}, {}, {}
         self.calls, self.refuse = [], {}
         self.looks_until_done = 2
-        self.running_gpu_at_once = 0
+        self.public = False  # whether data sets are given without a token
+        self.shared = {}  # data set -> the folder below the mount under which the host's shared cache shows it
+        self.storage_headers = {"ETag": '"v1"'}
+        self.break_after, self.slow = (
+            [],
+            0.0,
+        )  # bytes after which the next transfers break off; seconds a block
+        self.ranges = []  # what the transfers asked for
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def named(self, method):
@@ -48,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
         self.answer({}, 201)
 
     def do_GET(self):
+        if self.path.startswith("/storage/"):
+            return self.transfer()
         _, _, kernel, name = self.path.split("/", 3)
         self.answer(self.server.kernels[kernel.replace("~", "/")]["output"][name])
 
@@ -55,9 +68,12 @@ class Handler(BaseHTTPRequestHandler):
         server, method = self.server, self.path.rsplit("/", 1)[1]
         body = json.loads(self.body() or b"{}")
         server.calls.append((method, body))
-        if method != "IntrospectToken" and not self.headers.get("Authorization", "").startswith(
-            ("Basic ", "Bearer ")
-        ):
+        free = (
+            method == "DownloadDataset"
+            and server.public
+            or method in ("IntrospectToken", "is_supported", "mount", "AttachDatasourceUsingJwtRequest")
+        )
+        if not free and not self.headers.get("Authorization", "").startswith(("Basic ", "Bearer ")):
             return self.answer({"code": 401, "message": "Unauthenticated"}, 401)
         once = server.refuse.get(method)
         if once:
@@ -67,6 +83,46 @@ class Handler(BaseHTTPRequestHandler):
 
     def IntrospectToken(self, server, body):
         self.answer({"active": True, "username": "student"})
+
+    def is_supported(self, server, body):
+        """Colab's own service beside the notebook."""
+        self.answer({}, 200 if f"{body['owner']}/{body['dataset']}" in server.shared else 404)
+
+    def mount(self, server, body):
+        self.answer({"slug": server.shared[f"{body['owner']}/{body['dataset']}"]})
+
+    def AttachDatasourceUsingJwtRequest(self, server, body):
+        """The service inside a Kaggle session."""
+        name = "{OwnerSlug}/{DatasetSlug}".format(**body["datasetRef"])
+        if name not in server.shared:
+            return self.answer({"code": 403, "message": "Permission denied"}, 403)
+        self.answer({"wasSuccessful": True, "result": {"mountSlug": server.shared[name]}})
+
+    def DownloadDataset(self, server, body):
+        self.answer(b"", 302, [("Location", f"{server.url}/storage/archive.zip")])
+
+    def transfer(self):
+        server, wanted = self.server, self.headers.get("Range")
+        part = server.archive[int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0 :]
+        self.send_response(206 if wanted else 200)
+        for name, value in {**server.storage_headers, "Content-Length": str(len(part))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.close_connection = True
+        # The client's own request is only looked at; the transfer asks for identity encoding.
+        if self.headers.get("Accept-Encoding") != "identity":
+            return
+        server.ranges.append(wanted or "all")
+        cut = server.break_after.pop(0) if server.break_after else len(part)
+        for start in range(0, cut, 2**14):
+            self.wfile.write(part[start : min(start + 2**14, cut)])
+            time.sleep(server.slow)
+
+    def handle(self):
+        try:
+            super().handle()
+        except ConnectionError:
+            pass  # the other side was killed
 
     def StartBlobUpload(self, server, body):
         token = f"blob{len(server.blobs)}"
@@ -96,8 +152,6 @@ class Handler(BaseHTTPRequestHandler):
         earlier = server.kernels.get(body["slug"], {"version": 0})
         kernel = {"version": earlier["version"] + 1, "looks": 0, "gpu": body.get("enableGpu"), "body": body}
         server.kernels[body["slug"]] = kernel | {"output": server.execute(body)}
-        running = len(active) + bool(body.get("enableGpu"))
-        server.running_gpu_at_once = max(server.running_gpu_at_once, running)
         answer = {"ref": body["slug"], "versionNumber": kernel["version"]}
         return self.answer(answer | {"invalidDatasetSources": missing, "invalidKernelSources": absent})
 

@@ -1,7 +1,6 @@
 """Ruff and mypy over helpers, and what must never be committed."""
 
 import ast
-import functools
 import importlib.metadata
 import json
 import re
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
+HELPERS = sorted((PROJECT / "helpers").rglob("*.py"))
 LARGEST = 300  # lines of a file below helpers: above, it is two files
 
 
@@ -23,46 +23,33 @@ def tracked():
     return [PROJECT / name for name in listed.stdout.splitlines() if (PROJECT / name).is_file()]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["ruff", "check", "helpers", "tests"],
-        [
-            "ruff",
-            "check",
-            "--isolated",
-            "--no-cache",
-            "--select",
-            "F",
-            "notebooks",
-        ],  # names: style is of the form's check
-        ["mypy", "helpers"],
-    ],
-    ids=["ruff", "ruff on notebooks", "mypy"],
-)
+COMMANDS = {
+    "ruff": "ruff check helpers tests tools",
+    "ruff on notebooks": "ruff check --isolated --no-cache --select F notebooks",  # names: style is of the form's check
+    "mypy": "mypy helpers",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_checker_is_content(command):
-    pytest.importorskip(command[0])
-    if command[0] == "mypy" and np.lib.NumpyVersion(np.__version__) >= "2.5.0":
-        pytest.skip(
-            "the stubs of numpy 2.5 refuse a.max() without an axis: types are checked under an older numpy"
-        )
-    done = subprocess.run([sys.executable, "-m", *command], cwd=PROJECT, capture_output=True, text=True)
+    pytest.importorskip(command.split()[0])
+    if command.startswith("mypy") and np.lib.NumpyVersion(np.__version__) >= "2.5.0":
+        pytest.skip("the stubs of numpy 2.5 refuse a.max() without an axis: an older numpy checks the types")
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()], cwd=PROJECT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
 
 
 def test_no_file_of_helpers_is_too_long():
-    long = {
-        str(path.relative_to(PROJECT)): len(path.read_text(encoding="utf-8").splitlines())
-        for path in (PROJECT / "helpers").rglob("*.py")
-        if len(path.read_text(encoding="utf-8").splitlines()) > LARGEST
-    }
-    assert not long
+    lines = {path.name: path.read_text(encoding="utf-8").count("\n") for path in HELPERS}
+    assert not {name: n for name, n in lines.items() if n > LARGEST}
 
 
 def test_a_stage_imports_only_from_stages_above_it():
     order = ["data", "features", "models", "training", "figures", "evaluation", "execution", "demo"]
     wrong = []
-    for path in (PROJECT / "helpers").rglob("*.py"):
+    for path in HELPERS:
         stage = path.relative_to(PROJECT / "helpers").parts[0]
         if stage not in order:
             continue
@@ -72,53 +59,39 @@ def test_a_stage_imports_only_from_stages_above_it():
     assert not wrong
 
 
-def modules_of(path):
-    """Top-level modules that a file imports, wherever in the file it does."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found - sys.stdlib_module_names
-
-
-def named_in(requirements):
-    lines = requirements.read_text(encoding="utf-8").splitlines()
-    return {
-        match[0].lower().replace("_", "-")
-        for match in (re.match(r"[A-Za-z][\w.-]*", line) for line in lines)
-        if match
+def unnamed_imports(folder, requirements):
+    """`file imports module` for each package that a file imports, wherever in it, and the requirements do not name."""
+    named = {
+        match.lower().replace("_", "-")
+        for match in re.findall(r"^[A-Za-z][\w.-]*", requirements, re.MULTILINE)
     }
-
-
-@functools.cache
-def packages_by_module():
-    return importlib.metadata.packages_distributions()
-
-
-def unnamed_imports(folder, named):
-    packages = packages_by_module()
+    owners = importlib.metadata.packages_distributions()
     missing = set()
     for path in folder.rglob("*.py"):
-        # google.colab is part of Colab and can be had nowhere else; the corpus builder has requirements of its own.
-        for module in modules_of(path) - {"helpers", "google"} if "starter" not in path.parts else ():
-            owners = {name.lower().replace("_", "-") for name in packages.get(module, [module])}
-            if not owners & named:
-                missing.add(f"{path.relative_to(folder)} imports {module}")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules = {alias.name.partition(".")[0] for alias in node.names}
+            else:
+                level_0 = isinstance(node, ast.ImportFrom) and not node.level
+                modules = {node.module.partition(".")[0]} if level_0 else set()
+            # google.colab and kagglehub are part of the hosted images and used only there.
+            for module in modules - sys.stdlib_module_names - {"helpers", "google", "kagglehub"}:
+                if not {name.lower().replace("_", "-") for name in owners.get(module, [module])} & named:
+                    missing.add(f"{path.relative_to(folder)} imports {module}")
     return missing
 
 
 def test_every_package_that_helpers_imports_is_in_requirements():
-    assert not unnamed_imports(PROJECT / "helpers", named_in(PROJECT / "requirements.txt"))
+    assert not unnamed_imports(
+        PROJECT / "helpers", (PROJECT / "requirements.txt").read_text(encoding="utf-8")
+    )
 
 
 def test_an_import_that_requirements_do_not_name_is_found(tmp_path):
-    (tmp_path / "requirements.txt").write_text("# numpy\nPyYAML>=6  # psutil\n")
     (tmp_path / "module.py").write_text(
         "import os, yaml\n\ndef late():\n    from psutil import Process\n    import numpy.linalg\n"
     )
-    found = unnamed_imports(tmp_path, named_in(tmp_path / "requirements.txt"))
+    found = unnamed_imports(tmp_path, "# numpy\nPyYAML>=6  # psutil\n")
     assert found == {"module.py imports psutil", "module.py imports numpy"}
 
 

@@ -7,7 +7,6 @@ import hashlib
 import os
 import random
 import re
-import shutil
 import signal
 import stat
 import subprocess
@@ -16,14 +15,11 @@ import time
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-import requests
 from data_trees import protocol_csv, touch, zipped
 
 from helpers.data import SourceError, StagingError, stage
 from helpers.data import staging as staging_module
-from helpers.data.errors import say
 from helpers.data.manifest import PROJECT, Entry
 from helpers.data.sources import Source, find_source
 from helpers.data.staging import MARK
@@ -49,78 +45,65 @@ def archive(tmp_path):
     return zipped(protocol_csv(tmp_path / "tree"), tmp_path / "mine.zip")
 
 
-def test_staged_files_are_the_archives(tmp_path, archive):
-    root = stage(Source("zip", archive), entry(), tmp_path / "data")
-    assert root == tmp_path / "data" / "mine"
-    assert content(root) == content(tmp_path / "tree")
-    assert leftovers(tmp_path / "data") == ["mine"]
+@pytest.fixture
+def staged(tmp_path):
+    def stage_it(archive=tmp_path / "mine.zip", folder=tmp_path / "data", **fields):
+        return stage(Source("zip", archive), entry(**fields), folder)
+
+    return stage_it
 
 
-def test_unpacked_source_is_used_in_place(tmp_path):
+def test_what_is_not_a_zip_is_used_in_place_or_asked_for(tmp_path):
     assert stage(Source("folder", tmp_path), entry(), tmp_path / "data") == tmp_path
+    with pytest.raises(SourceError, match="download it first"):
+        stage(Source("download"), entry(), tmp_path / "data")
     assert not (tmp_path / "data").exists()
 
 
-def test_second_call_returns_at_once(tmp_path, archive, monkeypatch):
-    root = stage(Source("zip", archive), entry(), tmp_path / "data")
-    monkeypatch.setattr(staging_module, "_unpack_beside", lambda *_: pytest.fail("staged twice"))
-    assert stage(Source("zip", archive), entry(), tmp_path / "data") == root
-
-
-def test_changed_archive_is_staged_anew(tmp_path, archive):
-    stage(Source("zip", archive), entry(), tmp_path / "data")
+def test_staged_files_are_the_archives_and_a_changed_archive_is_staged_anew(tmp_path, archive, staged):
+    root = staged()
+    assert root == tmp_path / "data" / "mine" and content(root) == content(tmp_path / "tree")
+    assert leftovers(tmp_path / "data") == ["mine"]
     touch(tmp_path / "tree" / "more.txt")
     os.remove(tmp_path / "tree" / "flac" / "u0.flac")
     zipped(tmp_path / "tree", archive)
-    assert content(stage(Source("zip", archive), entry(), tmp_path / "data")) == content(tmp_path / "tree")
+    assert content(staged()) == content(tmp_path / "tree")
 
 
-def test_checksum_is_compared_and_named(tmp_path, archive):
+def test_checksum_is_compared_and_named(tmp_path, archive, staged):
     right = hashlib.sha256(archive.read_bytes()).hexdigest()
-    with pytest.raises(StagingError) as caught:
-        stage(Source("zip", archive), entry(sha256="41" * 32), tmp_path / "data")
-    assert f"mine.zip has sha256 {right[:8]}…, the manifest says 41414141…: download it again" in str(
-        caught.value
-    )
+    said = f"mine.zip has sha256 {right[:8]}…, the manifest says 41414141…: download it again"
+    with pytest.raises(StagingError, match=said):
+        staged(sha256="41" * 32)
     assert leftovers(tmp_path / "data") == []
-    root = stage(Source("zip", archive), entry(sha256=right), tmp_path / "data")
+    mark = staged(sha256=right) / MARK
     os.utime(archive)  # a fresh clone changes the time, not the archive
-    before = (root / MARK).stat().st_mtime_ns
-    assert (
-        stage(Source("zip", archive), entry(sha256=right), tmp_path / "data") / MARK
-    ).stat().st_mtime_ns == before
+    before = mark.stat().st_mtime_ns
+    assert staged(sha256=right) / MARK == mark and mark.stat().st_mtime_ns == before
 
 
-def test_only_the_wanted_part_is_unpacked(tmp_path):
+def test_only_the_wanted_part_is_unpacked(tmp_path, staged):
     for name in ("LA/LA/a.txt", "PA/PA/b.txt"):
         touch(tmp_path / "tree" / name)
     both = zipped(tmp_path / "tree", tmp_path / "both.zip")
-    only = entry(layout="asvspoof", options={"members": ["LA/"]})
-    assert list(content(stage(Source("zip", both), only, tmp_path / "data"))) == ["LA/LA/a.txt"]
+    assert list(content(staged(both, layout="asvspoof", options={"members": ["LA/"]}))) == ["LA/LA/a.txt"]
 
 
 @pytest.mark.parametrize(
     "name", ["../evil.txt", "a/../../evil.txt", "/evil.txt", "C:/evil.txt", "a\\..\\..\\evil.txt"]
 )
-def test_name_that_leaves_the_folder_is_refused_before_anything_is_written(tmp_path, name):
+def test_nothing_is_written_outside_of_the_folder(tmp_path, name, staged):
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as packed:
-        packed.writestr("good.txt", "good")
         packed.writestr(name, "evil")
-    with pytest.raises(StagingError, match="leaves its folder"):
-        stage(Source("zip", tmp_path / "bad.zip"), entry(), tmp_path / "data")
-    assert leftovers(tmp_path / "data") == [] and not list(tmp_path.rglob("evil.txt"))
+        link = zipfile.ZipInfo("link")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        packed.writestr(link, str(tmp_path))
+    root = staged(tmp_path / "bad.zip")
+    assert all(path.is_relative_to(root) for path in tmp_path.rglob("evil.txt"))
+    assert not (root / "link").is_symlink()
 
 
-def test_link_is_refused(tmp_path):
-    link = zipfile.ZipInfo("link")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as packed:
-        packed.writestr(link, "/etc/passwd")
-    with pytest.raises(StagingError, match="a link"):
-        stage(Source("zip", tmp_path / "bad.zip"), entry(), tmp_path / "data")
-
-
-def test_names_as_windows_and_macs_write_them(tmp_path):
+def test_names_as_windows_and_macs_write_them(tmp_path, staged):
     names = ["real\\", "real\\a.txt", "fake/", "fake/bXXse.txt"]
     with zipfile.ZipFile(tmp_path / "odd.zip", "w") as packed:
         for name in names:
@@ -129,39 +112,34 @@ def test_names_as_windows_and_macs_write_them(tmp_path):
             packed.writestr(info, "" if name.endswith(("\\", "/")) else "text")
     raw = (tmp_path / "odd.zip").read_bytes()  # a Mac writes UTF-8 and does not set the flag for it
     (tmp_path / "odd.zip").write_bytes(raw.replace(b"bXXse", "böse".encode()))
-    root = stage(Source("zip", tmp_path / "odd.zip"), entry(), tmp_path / "data")
+    root = staged(tmp_path / "odd.zip")
     assert content(root) == {"real/a.txt": b"text", "fake/böse.txt": b"text"}
 
 
-def test_zip_cut_in_the_middle_is_refused(tmp_path, archive):
+def test_zip_cut_in_the_middle_is_refused(tmp_path, archive, staged):
     archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
-    with pytest.raises(StagingError, match="cut off or not a zip"):
-        stage(Source("zip", archive), entry(), tmp_path / "data")
+    with pytest.raises(StagingError, match="cut off or not a zip: download or copy it again, or unpack it"):
+        staged()
     assert leftovers(tmp_path / "data") == []
 
 
-def test_zip_with_damaged_bytes_leaves_no_folder(tmp_path, archive):
+def test_zip_with_damaged_bytes_leaves_no_folder(tmp_path, archive, staged):
     damaged = bytearray(archive.read_bytes())
     middle = len(damaged) // 3
     damaged[middle : middle + 40] = bytes(40)
     archive.write_bytes(damaged)
     with pytest.raises(StagingError, match="damaged"):
-        stage(Source("zip", archive), entry(), tmp_path / "data")
+        staged()
     assert not (tmp_path / "data" / "mine").exists()
-
-
-def test_source_not_here_asks_for_the_download(tmp_path):
-    with pytest.raises(SourceError, match="download it first"):
-        stage(Source("download"), entry(), tmp_path / "data")
 
 
 # ---------------------------------------------------------------- room
 
 
-def test_room_is_checked_before_the_copy(tmp_path, archive, monkeypatch):
+def test_room_is_checked_before_the_copy(tmp_path, archive, monkeypatch, staged):
     monkeypatch.setattr(staging_module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     with pytest.raises(StagingError, match="needs .* where 1 kB are free"):
-        stage(Source("zip", archive), entry(), tmp_path / "data")
+        staged()
     assert leftovers(tmp_path / "data") == []
 
 
@@ -177,35 +155,23 @@ def small_disk(tmp_path):
     subprocess.run(["umount", disk], check=True)
 
 
-def test_archive_on_another_disk_is_copied_and_the_copy_removed(small_disk, tmp_path, archive):
-    root = stage(Source("zip", archive), entry(), small_disk / "data")
+def test_archive_on_another_disk_is_copied_and_the_copy_removed(small_disk, tmp_path, archive, staged):
+    root = staged(folder=small_disk / "data")
     assert content(root) == content(tmp_path / "tree")
     assert leftovers(small_disk / "data") == ["mine"]
 
 
-def test_full_disk_is_said_and_nothing_half_is_left(small_disk, tmp_path, monkeypatch):
+def test_full_disk_is_said_and_nothing_half_is_left(small_disk, tmp_path, monkeypatch, staged):
     for number in range(6):
         touch(tmp_path / "tree" / f"{number}.bin", os.urandom(300_000))
-    archive = zipped(tmp_path / "tree", tmp_path / "mine.zip")
+    zipped(tmp_path / "tree", tmp_path / "mine.zip")
     with pytest.raises(StagingError, match="needs 4 MB .* where 2 MB are free"):
-        stage(Source("zip", archive), entry(), small_disk / "data")
+        staged(folder=small_disk / "data")
     # Somebody else fills the disk after the check.
     monkeypatch.setattr(staging_module, "check_room", lambda *_: None)
     with pytest.raises(StagingError, match="the disk filled up while mine was staged"):
-        stage(Source("zip", archive), entry(), small_disk / "data")
+        staged(folder=small_disk / "data")
     assert not (small_disk / "data" / "mine").exists()
-
-
-def test_full_disk_without_a_mount(tmp_path, archive, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(staging_module.shutil, "copyfileobj", full)
-    with pytest.raises(StagingError, match="the disk filled up"):
-        stage(Source("zip", archive), entry(), tmp_path / "data")
-    assert all(name.endswith(".part") for name in leftovers(tmp_path / "data"))
-    monkeypatch.undo()
-    assert content(stage(Source("zip", archive), entry(), tmp_path / "data")) == content(tmp_path / "tree")
 
 
 # ---------------------------------------------------------------- interruptions
@@ -227,7 +193,7 @@ staging.stage(Source("zip", Path(sys.argv[1])), entry, Path(sys.argv[2]))
 """
 
 
-def test_interrupted_staging_leaves_only_part_files_and_a_rerun_ends_complete(tmp_path):
+def test_interrupted_staging_leaves_only_part_files_and_a_rerun_ends_complete(tmp_path, staged):
     """kill -9 at random moments, each on top of the ruins of the last."""
     for number in range(60):
         touch(tmp_path / "tree" / f"clips/{number}.bin", os.urandom(20_000))
@@ -250,7 +216,7 @@ def test_interrupted_staging_leaves_only_part_files_and_a_rerun_ends_complete(tm
             assert all(name.endswith(".part") for name in names)
             killed_inside += "mine.part" in names
     assert killed_inside >= 2
-    assert content(stage(Source("zip", archive), entry(), data)) == wanted
+    assert content(staged()) == wanted
     assert leftovers(data) == ["mine"]
 
 
@@ -266,33 +232,31 @@ def test_two_at_once_stage_once(tmp_path):
     assert content(tmp_path / "data" / "mine") == content(tmp_path / "tree")
 
 
-def test_file_system_without_locks_is_staged_on(tmp_path, archive, monkeypatch):
+def test_file_system_without_locks_is_staged_on(tmp_path, archive, monkeypatch, staged):
     fcntl = pytest.importorskip("fcntl", reason="no file locks on this system at all")
 
     def refuse(*_):
         raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    assert content(stage(Source("zip", archive), entry(), tmp_path / "data")) == content(tmp_path / "tree")
+    assert content(staged()) == content(tmp_path / "tree")
 
 
-def test_what_a_teacher_staged_is_used_where_students_may_not_write(tmp_path, archive, monkeypatch):
-    root = stage(Source("zip", archive), entry(), tmp_path / "data")
+def test_what_a_teacher_staged_is_used_where_students_may_not_write(tmp_path, archive, staged, monkeypatch):
+    root = staged()
 
-    def refuse(path, *_):
+    def refuse(path, *_):  # to root no folder is read-only
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(staging_module, "open", refuse, raising=False)  # to root no folder is read-only
-    assert stage(Source("zip", archive), entry(), tmp_path / "data") == root
+    monkeypatch.setattr(staging_module, "only_one", refuse)
+    assert staged() == root
+    os.remove(root / MARK)
+    with pytest.raises(StagingError, match="permission is denied"):
+        staged()
 
 
-# ---------------------------------------------------------------- the way back, and the benchmark
-
-
-def test_benchmark_says_what_it_assumed(capsys):
+def test_one_archive_is_faster_than_many_files():
     found = bench_staging(n_files=30, file_bytes=20_000, latency_ms=25)
-    said = capsys.readouterr().out
-    assert "assumed: 25 ms for each file" in said
     # The latency alone costs file-by-file reading 30 x 25 ms.
     assert found["seconds"][0] > 0.75 > found["seconds"][1]
 
@@ -300,49 +264,44 @@ def test_benchmark_says_what_it_assumed(capsys):
 # ---------------------------------------------------------------- the outside world
 
 
-def split_by_drive(folder: Path, tree: Path) -> Path:
-    """Drive packs a large folder into several zips, each whole by itself."""
-    files = sorted(path for path in tree.rglob("*") if path.is_file())
-    for number in (1, 2):
-        with zipfile.ZipFile(folder / f"mine-20261125T101010Z-{number:03d}.zip", "w") as packed:
-            for path in files[number - 1 :: 2]:
-                packed.write(path, path.relative_to(tree).as_posix())
-    return folder / "mine-20261125T101010Z-001.zip"
-
-
-def cut_by_zip(folder: Path, tree: Path) -> Path:
-    """x.z01, x.z02, …, x.zip, as `zip -s` writes them."""
-    if shutil.which("zip") is None:
-        pytest.skip("no program zip")
-    (tree / "noise.bin").write_bytes(np.random.default_rng(0).bytes(200_000))
-    command = ["zip", "-q", "-r", "-s", "64k", str(folder / "mine.zip"), "."]
-    subprocess.run(command, cwd=tree, check=True)
-    return folder / "mine.zip"
-
-
-def cut_anywhere(folder: Path, tree: Path) -> Path:
-    whole = zipped(tree, folder / "whole").read_bytes()
-    for number in range(3):
-        size = len(whole) // 3 + 1
-        (folder / f"mine.zip.{number + 1:03d}").write_bytes(whole[number * size : (number + 1) * size])
-    (folder / "whole").unlink()
-    return folder / "mine.zip.001"
-
-
-@pytest.mark.parametrize("split", [split_by_drive, cut_by_zip, cut_anywhere])
-def test_parts_of_a_split_download_are_taken_together(tmp_path, split):
+def test_zips_of_one_folder_from_drive_are_taken_together(tmp_path):
     tree = protocol_csv(tmp_path / "tree")
     (tmp_path / "in").mkdir()
-    first = split(tmp_path / "in", tree)
-    found = find_source(entry(), where_am_i({}, tmp_path), str(tmp_path / "in"), quiet=True)
-    assert found.path == first
-    root = stage(found, entry(), tmp_path / "data")
-    assert content(root) == content(tree)
-    assert [path.name for path in sorted((tmp_path / "data").iterdir()) if "part" in path.name] == []
-    missing = sorted((tmp_path / "in").iterdir())[0]
-    missing.unlink()
-    with pytest.raises(StagingError, match=f"{re.escape(missing.name)} is missing"):
-        stage(Source("zip", sorted((tmp_path / "in").iterdir())[-1]), entry(), tmp_path / "other")
+    files = sorted(path for path in tree.rglob("*") if path.is_file())
+    for number in (1, 2):
+        with zipfile.ZipFile(tmp_path / "in" / f"mine-20261125T101010Z-{number:03d}.zip", "w") as packed:
+            for path in files[number - 1 :: 2]:
+                packed.write(path, path.relative_to(tree).as_posix())
+    found = find_source(entry(), where_am_i({}, tmp_path), str(tmp_path / "in"))
+    assert content(stage(found, entry(), tmp_path / "data")) == content(tree)
+    assert leftovers(tmp_path / "data") == ["mine"]
+    found.path.unlink()
+    with pytest.raises(StagingError, match="mine-20261125T101010Z-001.zip is missing beside it"):
+        find_source(entry(), where_am_i({}, tmp_path), str(tmp_path / "in"))
+
+
+@pytest.mark.parametrize(
+    ("names", "how"),
+    [
+        (("mine.z01", "mine.zip"), "zip -s 0 mine.zip --out mine-whole.zip"),
+        (("mine.zip.001", "mine.zip.002"), "cat mine.zip.* > mine-whole.zip"),
+    ],
+)
+def test_pieces_of_one_zip_are_named_with_what_joins_them(tmp_path, names, how):
+    for name in names:
+        touch(tmp_path / "in" / name)
+    for source in (tmp_path / "in", tmp_path / "in" / names[-1]):
+        with pytest.raises(
+            StagingError, match=re.escape(f"is one piece of a zip: join all pieces first with `{how}`")
+        ):
+            stage(find_source(entry(), where_am_i({}, tmp_path), str(source)), entry(), tmp_path / "data")
+
+
+def test_two_zips_of_different_things_are_not_guessed_between(tmp_path):
+    for name in ("real.zip", "fake.zip"):
+        touch(tmp_path / "in" / name)
+    with pytest.raises(SourceError, match="holds 2 zips .fake.zip, real.zip.: name one, or unpack them"):
+        find_source(entry(), where_am_i({}, tmp_path), str(tmp_path / "in"))
 
 
 @pytest.mark.parametrize(
@@ -356,26 +315,20 @@ def test_parts_of_a_split_download_are_taken_together(tmp_path, split):
         (errno.ENOSPC, "the disk filled up"),
     ],
 )
-@pytest.mark.parametrize("function", ["list_members", "unpack", "copy_sequentially"])
-def test_errors_of_drives_become_one_sentence(tmp_path, archive, monkeypatch, number, sentence, function):
+@pytest.mark.parametrize("function", ["list_members", "unpack", "files_of"])
+def test_errors_of_drives_become_one_sentence(
+    tmp_path, archive, monkeypatch, number, sentence, function, staged
+):
     def fail(*_):
         raise OSError(number, os.strerror(number))
 
-    real = os.stat
-
-    def elsewhere(path, *more, **options):  # the archive on another disk
-        found = real(path, *more, **options)
-        return os.stat_result((*found[:2], found[2] + 1, *found[3:])) if path == archive else found
-
     monkeypatch.setattr(staging_module, function, fail)
-    if function == "copy_sequentially":
-        monkeypatch.setattr(staging_module.os, "stat", elsewhere)
     with pytest.raises(StagingError, match=sentence):
-        stage(Source("zip", archive), entry(), tmp_path / "data")
+        staged()
     assert not (tmp_path / "data" / "mine").exists()
 
 
-def test_names_that_no_disk_takes_are_said_and_nothing_half_is_left(tmp_path):
+def test_names_that_no_disk_takes_are_said_and_nothing_half_is_left(tmp_path, staged):
     clash = tmp_path / "clash.zip"
     with zipfile.ZipFile(clash, "w") as packed:
         packed.writestr("real", b"x")
@@ -385,13 +338,5 @@ def test_names_that_no_disk_takes_are_said_and_nothing_half_is_left(tmp_path):
         packed.writestr("real/" + "я" * 141 + ".wav", b"x")
     for path, sentence in ((clash, "a file and a folder have the same name"), (long, "name is too long")):
         with pytest.raises(StagingError, match=sentence):
-            stage(Source("zip", path), entry(), tmp_path / "data")
+            staged(path)
         assert not (tmp_path / "data" / "mine").exists()
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
-def test_refusals_and_no_network_become_one_sentence(status):
-    answer = requests.Response()
-    answer.status_code = status
-    assert f"(status {status})" in say(requests.HTTPError(response=answer))
-    assert "check the network" in say(requests.ConnectionError("HTTPSConnectionPool(…)"))

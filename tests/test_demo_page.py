@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from helpers.demo.answers import Answers
-from helpers.demo.break_it import TREATMENTS
+from helpers.demo.answers import TREATMENTS, Answers
 from helpers.demo.page import build_page
 
 
@@ -23,16 +22,27 @@ def run():
 def test_the_verdict_comes_first_and_a_caveat_takes_the_bars_with_it(tmp_path, run):
     soundfile.write(tmp_path / "long.mp3", toys.voice(2, seconds=9), 16_000)
     shown = Answers().judge(str(tmp_path / "long.mp3"), run)
-    assert shown.index("<h2>") < shown.index("ad-bar") < shown.index("ad-windows") and "long.mp3" in shown
-    tone = 0.3 * np.sin(np.arange(48_000) / 4)
-    soundfile.write(tmp_path / "tone.wav", tone, 16_000)
+    places = [shown.index(part) for part in ("<h2>", "ad-bar", "<audio", "ad-windows", "ad-save")]
+    assert places == sorted(places) and "long.mp3" in shown
+    soundfile.write(tmp_path / "tone.wav", 0.3 * np.sin(np.arange(48_000) / 4), 16_000)
     shown = Answers().judge(str(tmp_path / "tone.wav"), run)
-    assert (
-        "Cannot tell" in shown
-        and "ad-bar" not in shown
-        and "ad-windows" not in shown
-        and " in 20" not in shown
-    )
+    assert "Cannot tell" in shown and "nothing to judge" in shown
+    assert not any(part in shown for part in ("ad-bar", "ad-windows", " in 20"))
+
+
+def test_moments_are_buttons_that_play_them(tmp_path, run):
+    parts = [toys.voice(1, seconds=12), toys.voice(2, spoof=True, seconds=12), toys.voice(3, seconds=12)]
+    soundfile.write(tmp_path / "mixed.flac", np.concatenate(parts), 16_000)
+    shown = Answers().judge(str(tmp_path / "mixed.flac"), run)
+    (start, end), *more = re.findall(r"adPlay\(this, ([\d.]+), ([\d.]+)\)", shown)
+    assert "Mixed:" in shown and not more and abs(float(start) - 12) <= 4 and abs(float(end) - 24) <= 4
+
+
+def test_what_is_too_long_is_refused_before_it_is_read(tmp_path, run):
+    soundfile.write(tmp_path / "long.flac", np.tile(toys.voice(1, seconds=61), 31), 16_000)
+    heard = []
+    shown = Answers().judge(str(tmp_path / "long.flac"), run, progress=lambda *told: heard.append(told))
+    assert "lasts 31:31" in shown and "No verdict" in shown and not heard
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)<script>.wav", "a'\"><img src=x>.wav", "нет\u202e.wav"])
@@ -50,11 +60,10 @@ def test_what_was_deleted_is_said_by_every_control(tmp_path, run):
     answers, gone = Answers(), str(tmp_path / "gone.wav")
     for shown in (answers.judge(gone, run), answers.break_it(gone, run)):
         assert "deleted after five minutes: choose it again" in shown
-    assert answers.report(gone, run) is None
 
 
 def test_a_failure_inside_is_a_sentence_and_no_trace(monkeypatch, run):
-    monkeypatch.setattr("helpers.demo.answers.as_html", lambda *_: 1 / 0)
+    monkeypatch.setattr("helpers.demo.answers.entry", lambda *_: 1 / 0)
     shown = Answers().judge(str(sorted(toys.toy_audio().glob("*.wav"))[0]), run)
     assert "could not be judged" in shown and "ZeroDivision" not in shown
 
@@ -114,6 +123,8 @@ def test_a_program_gets_the_names_of_predict(address, tmp_path, run):
         and row["headline"]
         and row["score"] == pytest.approx(toys.toy_detector().detect(tmp_path / "note.ogg").score, abs=1e-3)
     )
+    row = client.predict(gradio_client.handle_file(tmp_path / "note.ogg"), "nobody", api_name="/judge")
+    assert row["answer"] is None and row["reason"].startswith("no detector is called nobody here: choose ")
 
 
 def test_a_visit_in_the_browser(address, tmp_path):

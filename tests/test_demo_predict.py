@@ -10,6 +10,7 @@ import demo_toys as toys
 import pytest
 import soundfile
 
+from helpers.__main__ import dispatch
 from helpers.demo import predict
 
 
@@ -91,7 +92,7 @@ def test_a_report_is_one_file_with_what_one_must_know(tmp_path, capsys, argv):
 
 
 def test_an_unknown_run_is_said_in_a_line(capsys):
-    assert predict.main(["x.wav", "--run", "nobody"]) == 2
+    assert dispatch(["predict", "x.wav", "--run", "nobody"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 

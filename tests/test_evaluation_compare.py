@@ -1,12 +1,14 @@
 """Tables over run folders: who is best, on what, how sure, chosen without eval."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.evaluation import compare, crossing, summarise
-from helpers.evaluation.fusion import fuse, fuse_runs, join_scores
-from helpers.runs import load_runs, open_run
+from helpers.evaluation import compare, summarise
+from helpers.evaluation.calibration import fuse, join_scores
+from helpers.runs import load_runs, open_run, read_run
 
 ATTACKS = {
     "train": [f"A{n:02d}" for n in range(1, 7)],
@@ -138,11 +140,10 @@ def test_choice_looks_at_dev_and_never_at_eval(runs):
         run.metrics["metrics"]["eval"]["eer"] = kept
 
 
-def test_hardest_attack_is_the_one_made_hardest(runs):
-    for run in [run for run in runs if run.metrics.get("model") == "lcnn"]:
-        assert "A17" in [name for name, _ in compare.hardest_attacks(run.metrics["metrics"]["eval"], 4)]
+def test_attack_table_has_every_attack_and_the_hardest_is_the_one_made_hardest(runs):
     table = compare.attack_table(runs)
     assert list(table.index) == [*ATTACKS["eval"], "mean", "pooled"]
+    assert "A17" in table["lcnn seed 0"].drop(["mean", "pooled"]).nlargest(4).index
 
 
 def test_seeds_are_mean_and_range(runs):
@@ -192,25 +193,29 @@ def test_weak_model_is_told_from_the_best_and_the_other_seed_is_not(runs):
     assert table.loc[other_seed, "low"] < table.loc["resnet50", "low"]
 
 
-def test_fusion_is_a_run_folder_that_saw_dev_only(runs, tmp_path):
+def test_pairs_take_all_seeds_together(runs):
+    table = compare.pairs(runs, rounds=100).set_index(["model", "against"])
+    assert len(table) == 6  # four models
+    found = table.loc[("lcnn", "resnet50")]
+    assert found["seeds"] == "2 and 1" and found["verdict"] == "lcnn is better than resnet50"
+    rates = {run.metrics["model"]: run.metrics["metrics"]["eval"]["eer"] for run in compare.first_seeds(runs)}
+    alone = table.loc[("simple_cnn", "resnet50")]
+    assert alone["difference"] == pytest.approx(rates["simple_cnn"] - rates["resnet50"])
+
+
+def test_fusion_is_better_than_its_members_and_saw_dev_only(runs, tmp_path):
     members = [r for r in runs if r.metrics.get("model") in ("simple_cnn", "lfcc_gmm")]
-    fused = fuse_runs(members, tmp_path)
-    before = fused.read_scores()
+    fused, weights = fuse(members)
     rates = [m.metrics["metrics"]["eval"]["eer"] for m in members]
-    assert fused.complete and fused.metrics["metrics"]["eval"]["eer"] < min(rates)
-    # Turning eval labels and scores upside down in the members leaves the fitted weights as they were.
-    for member in members:
+    assert summarise(fused, rounds=20)["eval"]["eer"] < min(rates)
+    spoilt = []
+    for member in members:  # eval scores upside down leave the fitted weights as they were
+        shutil.copytree(member.folder, tmp_path / member.name)
         table = member.read_scores()
-        path = tmp_path / "spoilt" / member.name
-        path.mkdir(parents=True)
-        for name in ("params.json", "metrics.json"):
-            (path / name).write_bytes((member.folder / name).read_bytes())
         table.loc[table["split"] == "eval", "score"] *= -7
-        table.to_csv(path / "scores.csv", index=False)
-    again, _ = fuse(load_runs(tmp_path / "spoilt"))
-    dev = before[before["split"] == "dev"].set_index("utterance")["score"]
-    dev_again = again[again["split"] == "dev"].set_index("utterance")["score"]
-    pd.testing.assert_series_equal(dev, dev_again.loc[dev.index], rtol=1e-4)
+        table.to_csv(tmp_path / member.name / "scores.csv", index=False)
+        spoilt.append(read_run(tmp_path / member.name))
+    assert fuse(spoilt)[1] == pytest.approx(weights)
 
 
 def test_fusion_refuses_runs_that_scored_other_utterances(runs, tmp_path):
@@ -224,6 +229,6 @@ def test_fusion_refuses_runs_that_scored_other_utterances(runs, tmp_path):
 def test_scores_on_another_data_set_fill_the_cross_data_matrix(tmp_path):
     run = write_run(tmp_path, "21_train_lcnn", "lcnn", 1.0)
     scored(utterances(seed=8), 0.3, 9).to_csv(run.folder / "scores.elsewhere.csv", index=False)
-    matrix = crossing.cross_data_matrix(load_runs(tmp_path))
+    matrix = compare.cross_data(load_runs(tmp_path))
     assert set(matrix.columns) == {"starter", "elsewhere"}
     assert matrix.loc[("lcnn", "starter"), "elsewhere"] > matrix.loc[("lcnn", "starter"), "starter"]

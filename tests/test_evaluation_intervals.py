@@ -10,15 +10,8 @@ import pytest
 from test_evaluation_compare import made_measures, scored, utterances
 
 from helpers.evaluation import audit, calibration, summarise
-from helpers.evaluation.intervals import (
-    Ranking,
-    eer_interval,
-    over_seeds,
-    paired_difference,
-    resamples,
-    speaker_codes,
-)
-from helpers.evaluation.summary import thresholds
+from helpers.evaluation.intervals import Ranking, paired_difference, resamples, speaker_codes
+from helpers.evaluation.summary import summarise_split, thresholds
 from helpers.metrics import PolarityError, cllr, eer
 
 
@@ -35,6 +28,10 @@ def normal_table(n_bonafide, n_spoof, distance, seed, decimals=9):
     )
 
 
+def eer_interval(table, rounds, seed=0):
+    return summarise_split(table, None, rounds, seed)["eer_interval"]
+
+
 @pytest.mark.parametrize("decimals", [0, 1, 9])
 def test_weighted_eer_equals_that_of_the_repeated_rows(decimals):
     table = normal_table(40, 70, 1.0, 1, decimals)
@@ -46,17 +43,6 @@ def test_weighted_eer_equals_that_of_the_repeated_rows(decimals):
         assert ranking.eer(weights) == pytest.approx(
             eer(again["score"][~spoof], again["score"][spoof])[0], abs=0.013
         )
-    exact = [
-        ranking.eer(w)
-        - eer(
-            *[
-                np.repeat(table["score"], w.astype(int))[np.repeat(is_bonafide, w.astype(int)) == k]
-                for k in (True, False)
-            ]
-        )[0]
-        for w in resamples(is_bonafide, rounds=40, seed=3)
-    ]
-    assert np.mean(np.abs(exact) < 1e-9) > 0.9  # the rest: two points equally even
 
 
 def test_intervals_hold_the_true_rate_about_as_often_as_they_say():
@@ -95,7 +81,7 @@ def test_paired_comparison_tells_models_apart_that_separate_intervals_cannot():
     table = normal_table(300, 600, 1.5, 4)
     worse = table.assign(score=table["score"] + np.random.default_rng(1).normal(0, 0.8, len(table)))
     found = paired_difference(table, worse, ("A", "B"), rounds=200)
-    assert found.verdict == "A is better than B" and found.decided and found.interval[1] < 0
+    assert found.verdict == "A is better than B" and found.interval[1] < 0
     assert paired_difference(worse, table, ("B", "A"), rounds=200).verdict == "A is better than B"
     same = paired_difference(table, table.assign(score=2 * table["score"]), ("A", "B"), rounds=50)
     assert same.difference == 0 and same.verdict == "cannot tell A from B"
@@ -107,6 +93,11 @@ def test_paired_comparison_tells_models_apart_that_separate_intervals_cannot():
 
 def test_the_same_seed_gives_the_same_interval():
     table = normal_table(50, 80, 1, 0)
+    found = summarise_split(table, {"equal_error": 0.5}, 50)
+    low, high = found["accuracy_interval"]
+    assert (
+        low < ((table["score"] >= 0.5) == (table["label"] == "bonafide")).mean() == found["accuracy"] < high
+    )
     assert eer_interval(table, 50, 1) == eer_interval(table, 50, 1) != eer_interval(table, 50, 2)
 
 
@@ -115,10 +106,6 @@ def test_a_thousand_rounds_over_a_whole_eval_list_would_take_less_than_fifteen_s
     start = time.process_time()
     eer_interval(table, rounds=100)
     assert 10 * (time.process_time() - start) < 15
-
-
-def test_seeds_are_mean_and_range():
-    assert over_seeds([0.1, 0.2, 0.6]) == {"mean": pytest.approx(0.3), "low": 0.1, "high": 0.6, "n": 3}
 
 
 def test_thresholds_come_from_dev_alone_and_are_applied_to_eval():

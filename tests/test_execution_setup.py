@@ -1,13 +1,18 @@
-"""What the set-up installs on hosted machines: what is missing, one by one, and nothing that is there is replaced."""
+"""The set-up cell and what it does on hosted machines: nothing that is there is replaced; Drive without Colab."""
 
+import importlib
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from execution_toys import environment, make_project
 
 from helpers.environment import where_am_i
 from helpers.execution import setup
+from helpers.execution.setup import set_up_source
 
 PROJECT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = (PROJECT / "requirements.txt").read_text()
@@ -40,16 +45,9 @@ def image(name):
 @pytest.mark.parametrize("name", ["colab", "kaggle"])
 def test_only_what_is_missing_is_installed_and_onnx_for_export_alone(name):
     there = image(name)
-    wanted = [setup.Requirement(line).name for line in setup.missing_packages(REQUIREMENTS, there)]
-    assert set(wanted) == set(MISSING[name]) - {"onnx", "onnxscript"}
-    wanted = [
-        setup.Requirement(line).name for line in setup.missing_packages(REQUIREMENTS, there, export=True)
-    ]
-    assert set(wanted) == set(MISSING[name])
-    held = setup.constraints(there).splitlines()
-    assert len(held) == len(there) and f"torch=={there['torch']}" in held
-    if name == "colab":
-        assert "protobuf==5.29.6" in held
+    for export, left_out in ((False, {"onnx", "onnxscript"}), (True, set())):
+        missing, _ = setup.compare(REQUIREMENTS, there, export)
+        assert {setup.Requirement(line).name for line in missing} == set(MISSING[name]) - left_out
 
 
 def test_each_package_is_asked_for_by_itself_under_constraints_of_all_that_is_there(monkeypatch, tmp_path):
@@ -62,6 +60,7 @@ def test_each_package_is_asked_for_by_itself_under_constraints_of_all_that_is_th
         return subprocess.CompletedProcess(command, int(failed), "", "no route to host" if failed else "")
 
     monkeypatch.setattr(setup.subprocess, "run", run)
+    (tmp_path / "wheels").mkdir()
     problems = setup.install(["skops>=0.11", "papermill>=2.6"], image("colab"), tmp_path / "wheels")
     assert [command[-1] for command, _ in called] == ["skops>=0.11", "papermill>=2.6"]
     assert (
@@ -90,3 +89,83 @@ def test_caches_and_data_of_hosted_machines_are_on_scratch(tmp_path):
     assert place.folders.runs == tmp_path / "kaggle/working/runs"
     place = where_am_i({"COLAB_GPU": "1"}, tmp_path / "other")
     assert place.folders.cache == tmp_path / "other/content/work/cache"
+
+
+@pytest.fixture
+def google(tmp_path, monkeypatch):
+    """A google.colab whose drive.mount makes MyDrive, as the real one does after the click."""
+    package = tmp_path / "stand_in/google/colab"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("")
+    (package / "drive.py").write_text("import os\ndef mount(folder):\n    os.makedirs(folder + '/MyDrive')\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "stand_in"))
+    for name in [name for name in sys.modules if name == "google" or name.startswith("google.colab")]:
+        monkeypatch.delitem(sys.modules, name)
+    return tmp_path / "drive"
+
+
+def test_parent_mounts_drive_once(google):
+    assert setup.mount_drive(google) == google / "MyDrive"
+    assert setup.mount_drive(google) == google / "MyDrive"
+
+
+def test_child_of_the_runner_is_told_where_to_mount(google, monkeypatch):
+    monkeypatch.setenv("HELPERS_RUN_FOLDER", "x")
+    with pytest.raises(RuntimeError, match="in the notebook that you have open"):
+        setup.mount_drive(google)
+    (google / "MyDrive").mkdir(parents=True)
+    assert setup.mount_drive(google) == google / "MyDrive"
+
+
+def test_set_up_cell_finds_the_project_from_the_notebooks_folder(tmp_path):
+    project = make_project(tmp_path / "project")
+    program = "epochs: int = 3\n" + set_up_source() + "\nprint(parameters, project)"
+    environ = environment(COLAB_RELEASE_TAG="release")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=project / "notebooks",
+        env=environ,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{{'epochs': 3}} {project}" in done.stdout and done.stdout.startswith("colab · project")
+
+
+def test_bare_notebook_fetches_the_project(tmp_path):
+    """`git` is replaced by a copy, /content by a folder: only what the cell itself decides is tried."""
+    project, content = make_project(tmp_path / "project"), tmp_path / "content"
+    (tmp_path / "bin").mkdir()
+    content.mkdir()
+    git = tmp_path / "bin/git"
+    git.write_text(f'#!/bin/sh\n[ "$1 $2" = "clone --depth=1" ] || exit 9\nexec cp -r {project} "$4"\n')
+    git.chmod(0o755)
+    cell = set_up_source("student/suite").replace('"/content"', repr(str(content)))
+    environ = environment(COLAB_RELEASE_TAG="release", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    for attempt in ("fetched", "found again"):
+        done = subprocess.run(
+            [sys.executable, "-c", "epochs: int = 3\n" + cell],
+            cwd=content,
+            env=environ,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, attempt + done.stderr
+    assert len(list(content.iterdir())) == 1
+
+
+def test_bare_notebook_of_nobodys_repository_refuses_in_a_sentence(tmp_path):
+    program = "epochs: int = 3\n" + set_up_source("")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "no helpers here: open this notebook" in done.stderr.splitlines()[-1]
+
+
+def test_every_name_that_the_readme_imports_is_there():
+    lines = re.findall(
+        r"^ *from (helpers[.\w]*) import (.+?)(?:  #.*)?$", (PROJECT / "README.md").read_text(), re.M
+    )
+    assert {home for home, _ in lines} >= {"helpers.execution.setup"}
+    for home, names in lines:
+        for name in names.split(", "):
+            assert hasattr(importlib.import_module(home), name), f"{home} has no {name}"

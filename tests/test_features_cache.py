@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -20,7 +19,7 @@ import pytest
 import soundfile
 import torch
 
-from helpers.data import BadAudio, StagingError, read_audio
+from helpers.data import StagingError, read_audio
 from helpers.features import (
     FEATURES,
     FeatureSetting,
@@ -30,7 +29,6 @@ from helpers.features import (
     computation,
     compute,
     fit_length,
-    get_setting,
     open_cache,
 )
 
@@ -126,20 +124,6 @@ def test_a_second_call_computes_nothing(
     assert {path: path.stat().st_mtime_ns for path in whole.iterdir()} == before
 
 
-def test_rows_that_are_not_there_are_refused(whole: Path) -> None:
-    for row in (70, -1):
-        with pytest.raises(IndexError, match="rows 0 to 69"):
-            open_cache(whole).read([row])
-
-
-def test_cache_travels_to_worker_processes_by_name(whole: Path) -> None:
-    cache = open_cache(whole)
-    cache.read([0])
-    packed = pickle.dumps(cache)
-    assert len(packed) < 30_000  # the table, not the 140 kB of features
-    np.testing.assert_array_equal(pickle.loads(packed).read([5]), cache.read([5]))
-
-
 def test_the_name_changes_with_setting_and_with_table(table: pd.DataFrame, tmp_path: Path) -> None:
     def name(rows: pd.DataFrame, setting: FeatureSetting = SMALL) -> str:
         return cache_folder(tmp_path, rows, setting).name
@@ -161,14 +145,6 @@ def test_the_name_follows_the_files_and_not_the_folder_they_lie_in(tmp_path: Pat
     assert names[0] == names[1]
     soundfile.write(there["path"][1], np.full(9000, 0.1), 16000)
     assert cache_folder(tmp_path, there, SMALL) != names[0]
-
-
-def test_without_a_folder_the_cache_lies_where_the_place_keeps_caches(
-    table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HELPERS_WORK", str(tmp_path))
-    cache = build_cache(table.head(3), FEATURES["lfcc"])
-    assert cache.folder == cache_folder(tmp_path / "cache", table.head(3), FEATURES["lfcc"])
 
 
 def test_a_folder_of_other_features_is_refused(table: pd.DataFrame, whole: Path) -> None:
@@ -220,19 +196,6 @@ def test_too_many_bad_files_stop_the_build_in_words_and_can_be_allowed(tmp_path:
         build_cache(rows.iloc[[2]], SMALL, tmp_path / "bad", max_rejected=1.0)
 
 
-def test_clips_that_could_not_be_read_for_a_moment_are_read_by_the_next_call(
-    table: pd.DataFrame, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone(path: str, *_: object) -> np.ndarray:
-        raise BadAudio(f"{path} is not there")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(cache, "read_audio", gone)
-        with pytest.raises(ValueError, match="of 70 clips cannot be used"):
-            build_cache(table, SMALL, tmp_path / "cache")
-    assert files(build_cache(table, SMALL, tmp_path / "cache").folder) == files(whole)
-
-
 def test_a_mended_file_is_taken_into_a_cache_that_was_finished_without_it(tmp_path: Path) -> None:
     """Of equal size, as a file beyond the 4,096 whose sizes are looked at may also be: the folder is the same."""
     rows = make_table(tmp_path / "clips", 40)
@@ -248,14 +211,6 @@ def test_a_mended_file_is_taken_into_a_cache_that_was_finished_without_it(tmp_pa
     expected = compute(torch.from_numpy(wave)[None], SMALL)[0].half().numpy()
     np.testing.assert_allclose(cache.read([19])[0], expected, atol=0.02)
     np.testing.assert_array_equal(np.delete(cache.read(range(39)), 19, axis=0), first)
-
-
-def test_a_folder_removed_and_built_again_is_read_anew(table: pd.DataFrame, tmp_path: Path) -> None:
-    """In one process, as in a notebook: the map of the removed shard gives rows of other clips."""
-    build_cache(table.head(4), SMALL, tmp_path / "cache").read([0])
-    shutil.rmtree(tmp_path / "cache")
-    again = build_cache(table[4:8], SMALL, tmp_path / "cache")
-    np.testing.assert_array_equal(again.read(range(4)), np.load(tmp_path / "cache" / "features.npy"))
 
 
 def test_a_file_whose_name_is_no_utf8_is_read(tmp_path: Path) -> None:
@@ -298,28 +253,9 @@ def test_values_beyond_half_precision_are_rejected_and_not_clipped(tmp_path: Pat
     assert len(cache) == 3
 
 
-def test_a_whole_shard_of_bad_files_leaves_the_others_readable(tmp_path: Path) -> None:
-    rows = make_table(tmp_path / "clips", 40)
-    for path in rows["path"][:16]:
-        Path(path).write_bytes(b"")
-    cache = build_cache(rows, SMALL, tmp_path / "cache", max_rejected=0.5)
-    assert (len(cache), cache.shape) == (24, (32, 32))
-    assert np.isfinite(cache.read(range(24))).all()
-
-
 def test_one_worker_and_many_fill_the_same_bytes(table: pd.DataFrame, whole: Path, tmp_path: Path) -> None:
     assert files(build_cache(table, SMALL, tmp_path / "one", workers=1).folder) == files(whole)
     assert files(build_cache(table, SMALL, tmp_path / "three", workers=3).folder) == files(whole)
-
-
-def test_threads_of_torch_are_given_back(table: pd.DataFrame, tmp_path: Path) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        build_cache(table.head(3), SMALL, tmp_path / "cache")
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_room_is_checked_before_anything_is_computed(
@@ -329,11 +265,6 @@ def test_room_is_checked_before_anything_is_computed(
     with pytest.raises(StagingError, match="the logmel cache needs 143 kB at .* where 100 kB are free"):
         build_cache(table, SMALL, tmp_path / "cache")  # 70 clips of 32 x 32 numbers of two bytes
     assert not list((tmp_path / "cache").glob("*.npy"))
-
-
-def test_a_misspelt_feature_is_answered_with_the_nearest_name() -> None:
-    with pytest.raises(ValueError, match="did you mean logmel"):
-        get_setting("logmell")
 
 
 def rows_done(folder: Path) -> int:

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from helpers.models import build_model
 from helpers.models import weights as weights_module
-from helpers.models.vgg import vgg16_features
+from helpers.models.imagenet import Vgg16Features
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +28,22 @@ def test_file_is_loaded_and_three_colours_become_one_channel(resnet50_file, endi
     ours = build_model("resnet50", (64, 64), weights=str(folder / f"resnet50.{ending}")).eval()
     grey = torch.randn(2, 64, 64)
     theirs.fc = torch.nn.Identity()
-    with (
-        torch.no_grad()
-    ):  # the same grey picture in three colours gives the three-colour network's own features
+    with torch.no_grad():  # one grey picture in three colours gives their features
         torch.testing.assert_close(
             ours.embed(grey), theirs(grey[:, None].expand(-1, 3, -1, -1)), atol=1e-4, rtol=1e-4
         )
 
 
-def test_weights_of_another_network_are_refused(resnet50_file):
-    with pytest.raises(ValueError, match="layer3.6.conv1.weight.*another network"):
+def test_weights_of_another_network_are_refused_with_the_names_that_differ(resnet50_file, tmp_path):
+    with pytest.raises(ValueError, match="lacks 'layer3.6.conv1.weight'.*more: are these .* another network"):
         build_model("resnet101", (64, 64), weights=str(resnet50_file[1] / "resnet50.pth"))
+    state = {**resnet50_file[0].state_dict(), "a": torch.ones(1), "b": torch.ones(1)}
+    state = {name: value for name, value in state.items() if not name.startswith("layer1.0.conv1")}
+    torch.save(state, tmp_path / "odd.pth")
+    with pytest.raises(
+        ValueError, match="odd.pth lacks 'layer1.0.conv1.weight' and has besides 'a', 'b': are"
+    ):
+        build_model("resnet50", (64, 64), weights=str(tmp_path / "odd.pth"))
 
 
 def test_missing_file_says_what_weights_may_be():
@@ -58,7 +63,7 @@ def test_a_file_without_weights_is_refused_in_a_sentence(tmp_path, name):
 
 def test_without_internet_imagenet_is_refused_with_the_way_out(monkeypatch):
     monkeypatch.setattr(weights_module, "hub_is_near", lambda: False)
-    monkeypatch.setattr(weights_module, "_cached_weights", lambda repository: None)
+    monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
     with pytest.raises(RuntimeError, match='attach a weights file.*weights="none"'):
         build_model("resnet50", (64, 64))
 
@@ -82,7 +87,7 @@ def test_vgg16_features_are_torchvisions(tmp_path):
         {f"features.{key}": value for key, value in theirs.state_dict().items()},
         tmp_path / "vgg16.safetensors",
     )
-    ours = vgg16_features(str(tmp_path / "vgg16.safetensors"))
+    ours = Vgg16Features(str(tmp_path / "vgg16.safetensors"))
     picture = torch.rand(1, 3, 224, 224)
     normalised = (picture - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor(
         [0.229, 0.224, 0.225]

@@ -2,9 +2,11 @@
 
 import re
 
+import pandas as pd
 import pytest
 from test_evaluation_compare import make_runs, write_run
 
+from helpers.evaluation import compare, reference
 from helpers.runs import load_runs
 from tools import readme as readme_writer
 from tools.__main__ import main as tools_main
@@ -44,9 +46,41 @@ def test_table_is_written_once_and_notices_a_changed_figure(name, folder, tmp_pa
 def test_readme_has_the_best_eight_and_results_all(tmp_path):
     for number in range(10):
         write_run(tmp_path, "21_train_lcnn", f"model{number}", 0.4 + 0.1 * number)
+    write_run(tmp_path, "23_train_aasist", "aasist", 2.0, notes=["undertrained: 32 of 99 clips"])
     runs = load_runs(tmp_path)
+    best, prices = readme_writer.results_table(runs).split("**Price list**")
+    assert "aasist" not in best and "| aasist |" in prices and "EER" not in prices
+    assert "aasist" not in readme_writer.readme_table(runs)
     assert readme_writer.readme_table(runs).count("| model") == 9  # eight rows and the heading
-    assert readme_writer.results_table(runs).count("| model") == 11
+    assert best.count("| model") == 11
+
+
+def test_results_say_which_seed_systems_are_told_apart(folder):
+    text = readme_writer.results_table(load_runs(folder)) + "\n"
+    assert "Of 1 pairs" not in text  # resnet50 is undertrained there: one network is no pair
+    runs = [run for run in load_runs(folder) if run.metrics.get("model") != "resnet50"]
+    for run in runs:
+        run.metrics["model"] = {"lcnn": "simple_ann"}.get(run.metrics.get("model"), run.metrics.get("model"))
+    text = readme_writer.results_table(runs)
+    assert "Of 1 pairs of the seed systems' networks" in text and "| 2 and 1 |" in text
+
+
+def test_packed_runs_come_back_as_ours_beside_your_own(folder, tmp_path, monkeypatch, capsys):
+    assert tools_main(["scores", str(folder), "--out", str(tmp_path / "ours.zip")]) == 0
+    assert "5 runs" in capsys.readouterr().out
+    monkeypatch.setattr(reference, "SHIPPED", tmp_path / "ours.zip")
+    monkeypatch.setenv("HELPERS_WORK", str(tmp_path / "work"))
+    own = [run for run in compare.scored_runs(load_runs(folder)) if run.metrics["model"] == "lcnn"]
+    assert reference.with_ours(own, "starter") == own and reference.with_ours([], "starter", "no") == []
+    both = reference.with_ours(own, "starter", "yes")
+    labels = compare.labels_of(both)
+    assert len(both) == 7 and sum("(ours)" in label for label in labels.values()) == 5
+    mine = {run.name: run for run in own}
+    for run in reference.with_ours([], "starter"):
+        if run.name in mine:
+            given, back = mine[run.name].read_scores(), run.read_scores()
+            pd.testing.assert_frame_equal(back, given, rtol=1e-4)
+    assert len(compare.variants(both)) == 5  # four of ours, one of yours
 
 
 def test_a_file_without_marks_is_refused(folder, tmp_path):

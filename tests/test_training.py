@@ -1,6 +1,5 @@
 """The training loop: resumable to the digit, equal across processes, honest about what it saw."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,19 +12,15 @@ import soundfile
 import torch
 from torch.nn import functional as F
 
-from helpers.data.effects import EFFECTS as WAVES
-from helpers.execution.plan import PLAN
 from helpers.features import FEATURES as KNOWN
 from helpers.features import FeatureSetting, build_cache, compute
-from helpers.models import MODELS, is_classical
 from helpers.runs import open_run
 from helpers.training import check_settings, describe, fit, loop
 from helpers.training.augment import FEATURES, augment_features, augment_waves
 from helpers.training.batches import BatchReader, clip_weights, epoch_order, split_rows, step_seed, subset
+from helpers.training.classical import encode
 from helpers.training.folds import fit_folds
 from helpers.training.loop import ADDITIVE_MARGIN, SCALE, loss_of
-from tools import bench_training as bench
-from tools.bench_training import plan_settings
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SETTING = FeatureSetting("logmel", seconds=0.5, n_fft=256, hop_length=128, n_bands=24)
@@ -71,17 +66,15 @@ def test_a_training_learns_and_describes_itself(cache, tmp_path):
     sections = describe(trained, cache, check_settings({**PARAMETERS, "epochs": 12}))
     assert sections["data"]["counts"]["train"] == {"bonafide": 12, "spoof": 12}
     assert sections["environment"]["precision"] == "fp32" and sections["environment"]["processor"]
+    assert sections["model_info"]["started_from"] == "random numbers" and 0 < sections["timing"]["busy"] <= 1
     assert sections["model_info"]["parameters"] > 0 and sections["notes"] == []
 
 
 @pytest.mark.parametrize("names", ["telephone", "noise+reverb"])
 def test_sound_is_changed_before_features_are_taken_from_it(cache, names):
     rows = np.array([0, 1, 5])
-    reader = BatchReader(
-        cache,
-        SETTING,
-        check_settings({**PARAMETERS, "augment": "none", "augment_wave": names, "crop_frames": 0}),
-    )
+    settings = check_settings({**PARAMETERS, "augment": "none", "augment_wave": names, "crop_frames": 0})
+    reader = BatchReader(cache, SETTING, settings)
     generator = torch.Generator().manual_seed(step_seed(PARAMETERS["seed"], 2, 4))
     waves = np.stack([soundfile.read(path, dtype="float32")[0] for path in cache.table["path"].iloc[rows]])
     expected = compute(augment_waves(torch.from_numpy(waves), names.split("+"), generator), SETTING)
@@ -95,25 +88,6 @@ def test_a_training_goes_on_where_a_machine_with_another_precision_left_it(cache
     assert not started.complete
     monkeypatch.setattr(loop, "pick_precision", lambda *given: torch.float16)
     assert train(cache, tmp_path, max_minutes=0.0)[0].complete
-
-
-def test_the_benchmark_trains_and_leaves_no_run(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(bench, "FEATURES", {"logmel": SETTING})
-    found = bench.bench_training(check_settings(PARAMETERS), cache, seconds=0.2)
-    assert 0 < found["busy"] <= 1 and found["ms_per_clip"] > 0
-    # 25,380 clips at this many clips a second
-    assert found["la_epoch_minutes"] * 60 * found["steps_per_second"] * 8 == pytest.approx(25_380)
-    assert bench.as_markdown(pd.DataFrame([found])).splitlines()[2].startswith("| small | logmel | 8 |")
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_benchmark_knows_every_network_of_the_plan(tmp_path, monkeypatch):
-    monkeypatch.setenv("HELPERS_WORK", str(tmp_path))
-    found = {(settings.model, settings.features) for settings in plan_settings()}
-    networks = {row.model for notebook in PLAN for row in notebook.rows} & {
-        n for n in MODELS if not is_classical(n)
-    }
-    assert {model for model, _ in found} == networks and ("resnet50", "waveform_picture") in found
 
 
 def test_training_stopped_by_the_clock_ends_with_the_same_scores(cache, tmp_path):
@@ -149,16 +123,6 @@ def test_killed_training_goes_on_with_the_same_scores(cache, tmp_path):
     resumed = fit(check_settings(parameters), cache, again)
     assert len(resumed.history) == 6 and list(resumed.history["epoch"]) == [1, 2, 3, 4, 5, 6]
     np.testing.assert_allclose(resumed.scores["score"], whole.scores["score"], rtol=0, atol=1e-6)
-
-
-def test_a_run_keeps_its_checkpoint_until_it_is_complete(cache, tmp_path):
-    trained, run = train(cache, tmp_path, epochs=2, max_minutes=1e-9)
-    assert not trained.complete and run.finish(complete=False)["complete"] is False
-    assert (run.folder / "last.pt").is_file()
-    trained, run = train(cache, tmp_path, epochs=2)
-    assert trained.complete and (run.folder / "last.pt").is_file()  # a crash before finish() costs nothing
-    run.finish(complete=True)
-    assert not (run.folder / "last.pt").exists() and (run.folder / "best.safetensors").is_file()
 
 
 def test_a_wrong_parameter_is_refused_in_words():
@@ -288,28 +252,12 @@ def test_a_flipped_spectrogram_is_time_reversed():
     assert kinds == {True, 2}
 
 
-@pytest.mark.parametrize("name", sorted(WAVES))
-def test_wave_augmentation_keeps_length_and_is_finite(name):
+def test_wave_augmentation_follows_its_seed():
     wave = 0.1 * np.sin(np.arange(16000) * 0.2).astype(np.float32)
-    changed = WAVES[name](wave, np.random.default_rng(2))
-    assert changed.shape == wave.shape and np.isfinite(changed).all() and not np.allclose(changed, wave)
     batch = torch.from_numpy(np.stack([wave] * 8))
-    first = augment_waves(batch, [name], torch.Generator().manual_seed(5))
-    assert torch.equal(first, augment_waves(batch, [name], torch.Generator().manual_seed(5)))
-
-
-def test_telephone_removes_what_a_line_does_not_carry():
-    time_axis = np.arange(16000) / 16000
-    wave = (np.sin(2 * np.pi * 1000 * time_axis) + np.sin(2 * np.pi * 6000 * time_axis)).astype(np.float32)
-    spectrum = np.abs(np.fft.rfft(WAVES["telephone"](wave, np.random.default_rng(0))))
-    assert spectrum[6000] < 0.03 * spectrum[1000]
-
-
-def test_history_and_scores_are_plain_files(cache, tmp_path):
-    trained, run = train(cache, tmp_path)
-    assert list(run.read_history()["epoch"]) == [1, 2, 3]
-    assert json.loads((run.folder / "params.json").read_text())["parameters"]["seed"] == 3
-    assert (run.folder / "best.safetensors").is_file()
+    first = augment_waves(batch, ["noise", "codec"], torch.Generator().manual_seed(5))
+    assert torch.equal(first, augment_waves(batch, ["noise", "codec"], torch.Generator().manual_seed(5)))
+    assert first.shape == batch.shape and not torch.equal(first, batch)
 
 
 @pytest.mark.parametrize("model", ["small", "logistic_regression"])
@@ -323,6 +271,22 @@ def test_left_out_groups_are_never_trained_on_and_each_clip_is_scored_once(
     assert sorted(scores["utterance"]) == sorted(pool["utterance"])
     assert len(told) == 3 and scores.groupby("group")["fold"].nunique().max() == 1
     assert list(pd.read_csv(run.folder / "folds.csv")["clips"]) == list(told["clips"])
+
+
+def test_vectors_of_an_encoder_stand_in_for_a_cache(cache, tmp_path):
+    """A front end whose only layer is the wave in frames: its statistics are known."""
+    waves = build_cache(cache.table, FeatureSetting("wave", seconds=0.5), tmp_path / "waves", workers=1)
+    settings = check_settings({"model": "logistic_regression", "features": "wave", "train_clips": 12})
+    vectors = encode(lambda wave: [wave.unflatten(1, (-1, 100))], waves, settings)
+    assert len(vectors.table) == 12 + 24 + 24 and vectors.shape == (300,)
+    clip = waves.read([int(np.flatnonzero(waves.table["utterance"] == vectors.table["utterance"][5])[0])])
+    expected = clip.astype(np.float32).reshape(80, 100).mean(0)
+    np.testing.assert_allclose(vectors.read([5])[0, :100], expected, atol=1e-6)
+    run = open_run("24_train_ssl", {}, "data", tmp_path)
+    told, scores = fit_folds(
+        check_settings({"model": "logistic_regression"}), vectors, run, "speaker", folds=3
+    )
+    assert len(told) == 3 and len(scores) == 36
 
 
 def test_bf16_trains_to_the_same_answers_and_scores_stay_float32(cache, tmp_path):

@@ -15,8 +15,8 @@ BENCHES = {"cache": "tools.bench_cache", "staging": "tools.bench_staging", "trai
 def notebooks(argv: list[str]) -> int:
     """Compare the generated cells and tables with the plan, or rewrite them; check the form of all, solutions included."""
     from helpers.execution.plan import PLAN
-    from tools.notebooks import check_form, regenerate
-    from tools.solutions import FOLDER, check_solution
+    from tools.lessons import SOLUTIONS
+    from tools.notebooks import check_form, check_solution, read_notebook, regenerate
 
     parser = argparse.ArgumentParser(prog="python -m tools notebooks", description=notebooks.__doc__)
     parser.add_argument("--write", action="store_true", help="rewrite what differs")
@@ -27,11 +27,9 @@ def notebooks(argv: list[str]) -> int:
     complaints = []
     for entry in PLAN:
         path = PROJECT / "notebooks" / f"{entry.stem}.ipynb"
-        if path.is_file():
-            complaints += [f"{path.name}: {complaint}" for complaint in check_form(path)]
-        answers = path.parent / FOLDER / path.name
-        if answers.is_file():
-            complaints += [f"{FOLDER}/{path.name}: {complaint}" for complaint in check_solution(answers)]
+        asked, given = read_notebook(path), read_notebook(path.parent / SOLUTIONS / path.name)
+        complaints += [f"{path.name}: {complaint}" for complaint in check_form(asked, path.stem)]
+        complaints += [f"{SOLUTIONS}/{path.name}: {complaint}" for complaint in check_solution(given, asked)]
     print("\n".join(complaints) if complaints else "the form of all notebooks is right")
     return 1 if complaints or (changed and not arguments.write) else 0
 
@@ -51,6 +49,20 @@ def readme(argv: list[str]) -> int:
     for path in asked.file:
         changed = update_readme(path, runs, asked.dataset)
         print(f"{path} {'has a new results table' if changed else 'already agrees with the runs'}")
+    return 0
+
+
+def scores(argv: list[str]) -> int:
+    """Pack finished runs, without weights, into the archive that ships: scores RUNS."""
+    from helpers.runs import load_runs
+    from tools.readme import SHIPPED, pack_runs
+
+    parser = argparse.ArgumentParser(prog="python -m tools scores", description=scores.__doc__)
+    parser.add_argument("runs", type=Path, help="folder of run folders")
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    asked = parser.parse_args(argv)
+    number = pack_runs(load_runs(asked.runs), asked.out)
+    print(f"{asked.out}: {number} runs, {asked.out.stat().st_size / 1e6:.2f} MB")
     return 0
 
 
@@ -103,7 +115,8 @@ def detector(argv: list[str]) -> int:
 
 
 COMMANDS = {
-    command.__name__: command for command in (notebooks, readme, encoder, bench, starter, detector, course)
+    command.__name__: command
+    for command in (notebooks, readme, scores, encoder, bench, starter, detector, course)
 }
 
 

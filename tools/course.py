@@ -18,24 +18,24 @@ import pandas as pd
 from helpers.environment import PROJECT
 from helpers.runs import digest
 
-CHECK = re.compile(
-    r"exercises\.(check_\w+)\((my_\w+)\)\s*$", re.MULTILINE
-)  # checkers that need the answer alone
+CHECK = re.compile(r"^exercises\.(check_\w+)\((my_\w+)\)", re.MULTILINE)
 STUCK = re.compile(r" \*\*Stuck\*\*[^\n]*")
 SEED = re.compile(r"^(seed: int = )\d+", re.MULTILINE)
 
 HAND_IN = """\
 # Hand in the file that this cell writes.
+import inspect
 import nbformat
 
-notebook = nbformat.v4.new_notebook()
-answers = {{name: globals().get(name) for name in {names}}}
+answers = {{name: globals().get(name, ...) for name in {names}}}
 plain = {{name: value.tolist() if hasattr(value, "tolist") else value for name, value in answers.items()}}
 on_eval = run.metrics.get("metrics", {{}}).get("eval", {{}}) if "run" in globals() else {{}}
 record = {{"student": "{student}", "notebook": "{stem}", "seed": globals().get("seed"), "eer": on_eval.get("eer")}}
 record["run"] = run.folder.name if "run" in globals() else ""
-cells = [f"{{name}} = {{value!r}}" for name, value in {{"record": record, **plain}}.items()]
-notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+cells = ["import numpy as np\\nimport pandas as pd\\nimport torch", f"record = {{record!r}}"]
+for name, value in plain.items():
+    cells.append(inspect.getsource(value) if inspect.isfunction(value) else f"{{name}} = {{value!r}}")
+notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
 nbformat.write(notebook, "hand_in-{number}.ipynb")
 print("hand in: hand_in-{number}.ipynb")"""
 
@@ -63,34 +63,32 @@ def seed_of(student: str) -> int:
     return 1 + int(digest(student, 8), 16) % 9999
 
 
+def checked(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
+    """(checker, name of the answer) for each Build exercise."""
+    return [
+        pair for cell in notebook.cells if cell.cell_type == "code" for pair in CHECK.findall(cell.source)
+    ]
+
+
 def for_student(path: Path, student: str) -> nbformat.NotebookNode:
     """The notebook as this student gets it."""
     notebook = nbformat.read(path, as_version=4)
-    checked = [
-        match for cell in notebook.cells if cell.cell_type == "code" for match in CHECK.findall(cell.source)
-    ]
+    names = [answer for _, answer in checked(notebook)]
     for cell in notebook.cells:
         if "header" in cell.metadata.get("tags", []):
             cell.source = STUCK.sub("", cell.source)
         if "parameters" in cell.metadata.get("tags", []):
             cell.source = SEED.sub(rf"\g<1>{seed_of(student)}", cell.source)
-    source = HAND_IN.format(
-        names=[answer for _, answer in checked], student=student, stem=path.stem, number=path.stem[:2]
-    )
+    source = HAND_IN.format(names=names, student=student, stem=path.stem, number=path.stem[:2])
     notebook.cells.append(nbformat.v4.new_code_cell(source))
     return notebook
 
 
-def grading_file(path: Path) -> str | None:
-    """An otter-grader test file for the answers of a notebook, None where no checker works on the answer alone."""
-    notebook = nbformat.read(path, as_version=4)
-    checked = [
-        match for cell in notebook.cells if cell.cell_type == "code" for match in CHECK.findall(cell.source)
-    ]
-    if not checked:
-        return None
-    head = GRADING.format(stem=path.stem, number=path.stem[:2], points=len(checked))
-    return head + "".join(CASE.format(check=check, answer=answer) for check, answer in checked)
+def grading_file(path: Path) -> str:
+    """An otter-grader test file for the answers of a notebook: one point a checker."""
+    pairs = checked(nbformat.read(path, as_version=4))
+    head = GRADING.format(stem=path.stem, number=path.stem[:2], points=len(pairs))
+    return head + "".join(CASE.format(check=check, answer=answer) for check, answer in pairs)
 
 
 def export(out: Path, students: list[str], numbers: list[str]) -> list[Path]:
@@ -106,12 +104,10 @@ def export(out: Path, students: list[str], numbers: list[str]) -> list[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             nbformat.write(for_student(sources[number], student), target)
             written.append(target)
-        tests = grading_file(sources[number])
-        if tests:
-            target = out / "grading" / number / f"q{number}.py"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(tests, encoding="utf-8")
-            written.append(target)
+        target = out / "grading" / number / f"q{number}.py"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(grading_file(sources[number]), encoding="utf-8")
+        written.append(target)
     return written
 
 

@@ -1,97 +1,39 @@
-"""What notebooks share: generated header and set-up cells, the tables in README and TEACHING, the check of their form."""
+"""Generated cells and tables of the notebooks, and the check of their form, solutions included."""
 
 from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
-from helpers.execution import plan as plans
-from helpers.execution.cells import BRANCH, find_repository, set_up_source, to_text
 from helpers.execution.parameters import ParameterError, inspect_notebook, source_of, tags_of
-from helpers.execution.plan import Notebook
-from tools import lessons, solutions
+from helpers.execution.plan import PLAN, Notebook, notebook_named
+from helpers.execution.setup import set_up_source
+from tools.lessons import SOLUTIONS, header_source, solutions_header, table_of_notebooks, teaching_table
 
 BEGIN, END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
 TEACHING = "<!-- teaching:begin -->", "<!-- teaching:end -->"
 MAX_LINES = 25
 MAGIC = re.compile(r"^\s*[%!]", re.MULTILINE)
+REPOSITORY = re.compile(r'^ *"?repository = \\?"(.*?)\\?"', re.MULTILINE)
 
 
-def minutes(value: float) -> str:
-    """`1 min`, `30 s`: a cost as a reader says it."""
-    return f"{value:g} min" if value >= 1 else f"{round(value * 60)} s"
-
-
-def written_repository(project: Path) -> str:
-    """The repository that the notebooks name now, "" where none is written: the check must not depend on git."""
-    for path in sorted((project / "notebooks").glob("[0-9]*.ipynb")):
-        found = re.search(r'^ *"repository = \\"(.*?)\\"', path.read_text(encoding="utf-8"), re.MULTILINE)
-        if found:
-            return found[1]
-    return ""
-
-
-def badges(notebook: Notebook, repository: str) -> list[str]:
-    """Links that open the notebook on Colab and Kaggle; none while the repository is not known."""
-    if not repository:
-        return []
-    path = f"{repository}/blob/{BRANCH}/notebooks/{notebook.stem}.ipynb"
-    colab = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    kaggle = "[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
-    return [
-        f"{colab}(https://colab.research.google.com/github/{path}) "
-        f"{kaggle}(https://kaggle.com/kernels/welcome?src=https://github.com/{path})",
-        "",
-    ]
-
-
-def header_source(notebook: Notebook, plan: tuple[Notebook, ...] | None = None, repository: str = "") -> str:
-    """Title, one sentence, badges, place in the series and cost, from the plan alone."""
-    plan = plans.PLAN if plan is None else plan
-    stems = [entry.stem for entry in plan]
-    place = stems.index(notebook.stem)
-    around = [f"Notebook {place + 1} of {len(plan)}"]
-    if place:
-        around.append(f"before it [{stems[place - 1]}]({stems[place - 1]}.ipynb)")
-    if place + 1 < len(plan):
-        around.append(f"after it [{stems[place + 1]}]({stems[place + 1]}.ipynb)")
-    needs = ", ".join(f"[{stem}]({stem}.ipynb)" for stem in notebook.needs) or "nothing"
-    if notebook.reads_runs:
-        needs += " and at least one trained detector"
-    cost = (
-        f"{minutes(notebook.minutes_cpu)} on two cores, {minutes(notebook.minutes_gpu)} on a T4 (estimated)"
-    )
-    terms = lessons.links(notebook.stem)
-    return "\n".join(
-        [
-            f"# {notebook.stem[:2]} · {notebook.title}",
-            "",
-            f"Makes {notebook.makes}.",
-            "",
-            *badges(notebook, repository),
-            " · ".join(around),
-            "",
-            f"**Needs** {needs}. **Costs** about {cost}.",
-            *(["", terms] if terms else []),
-        ]
-    )
-
-
-def table_of_notebooks(plan: tuple[Notebook, ...] | None = None) -> str:
-    """The README's table, one line a notebook of the plan."""
-    plan = plans.PLAN if plan is None else plan
-    lines = ["| notebook | makes | two cores | T4 (estimated) | device |", "|---|---|---|---|---|"]
-    for entry in plan:
-        link = f"[{entry.stem}](notebooks/{entry.stem}.ipynb)"
-        star = " ★" if entry.core else ""
-        cost = f"{minutes(entry.minutes_cpu)} | {minutes(entry.minutes_gpu)}"
-        lines.append(f"| {link}{star} | {entry.makes} | {cost} | {entry.device} |")
-    return "\n".join(
-        [*lines, "", "★ part of a plain `make run`; the others run with `python -m helpers run --all`."]
-    )
+def find_repository(project: Path) -> str:
+    """`owner/name` on GitHub, by HELPERS_REPOSITORY, GITHUB_REPOSITORY or git's origin; "" where none of them knows."""
+    for name in ("HELPERS_REPOSITORY", "GITHUB_REPOSITORY"):
+        if os.environ.get(name):
+            return os.environ[name]
+    try:
+        line = ["git", "-C", str(project), "remote", "get-url", "origin"]
+        origin = subprocess.run(line, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
+    found = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", origin)
+    return found[1] if found else ""
 
 
 def read_notebook(path: Path) -> dict[str, Any]:
@@ -102,81 +44,94 @@ def read_notebook(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path.name} is not a notebook ({error})") from error
 
 
-def _shared_cell(kind: str, tag: str, source: str) -> dict[str, Any]:
-    cell: dict[str, Any] = {"cell_type": kind, "id": tag, "metadata": {"tags": [tag]}}
-    cell["source"] = source.splitlines(keepends=True)
-    if kind == "code":
-        cell |= {"execution_count": None, "outputs": []}
-    return cell
+def to_text(notebook: dict[str, Any]) -> str:
+    """A notebook as nbformat writes it: one space of indent, sorted keys, a final newline."""
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def generated(
-    notebook: dict[str, Any],
-    entry: Notebook,
-    plan: tuple[Notebook, ...] | None = None,
-    repository: str = "",
-) -> dict[str, Any]:
-    """A copy with header and set-up cell as the plan has them; both are added where they are missing."""
-    return with_shared(notebook, header_source(entry, plan, repository), repository)
+def text_of(notebook: dict[str, Any], kind: str = "markdown") -> str:
+    """All cells of one kind, joined."""
+    return "\n".join(source_of(cell) for cell in notebook["cells"] if cell["cell_type"] == kind)
 
 
 def with_shared(notebook: dict[str, Any], header: str, repository: str = "") -> dict[str, Any]:
-    """A copy with this header and the set-up cell behind the parameters."""
+    """A copy with this header in front and the set-up cell behind the parameters; both replace older ones."""
     cells = [cell for cell in notebook["cells"] if not {"header", "set-up"} & set(tags_of(cell))]
-    after = 0
-    for index, cell in enumerate(cells):
-        if "parameters" in tags_of(cell):
-            after = index + 1
-    cells.insert(after, _shared_cell("code", "set-up", set_up_source(repository)))
-    cells.insert(0, _shared_cell("markdown", "header", header))
-    return {**notebook, "cells": cells}
+    after = next((index + 1 for index, cell in enumerate(cells) if "parameters" in tags_of(cell)), 0)
+    set_up = {"cell_type": "code", "execution_count": None, "id": "set-up", "metadata": {"tags": ["set-up"]}}
+    set_up |= {"outputs": [], "source": set_up_source(repository).splitlines(keepends=True)}
+    title = {"cell_type": "markdown", "id": "header", "metadata": {"tags": ["header"]}}
+    title |= {"source": header.splitlines(keepends=True)}
+    return {**notebook, "cells": [title, *cells[:after], set_up, *cells[after:]]}
 
 
-def regenerate(project: Path, write: bool = False, plan: tuple[Notebook, ...] | None = None) -> list[str]:
+def regenerate(project: Path, write: bool = False, plan: tuple[Notebook, ...] = PLAN) -> list[str]:
     """Compare (or rewrite) the generated cells and both tables; the list names each file that differs."""
-    plan = plans.PLAN if plan is None else plan
-    repository = (find_repository(project) if write else "") or written_repository(project)
+    folder = project / "notebooks"
+    # Without --write the repository is the one that the notebooks name: the check must not depend on git.
+    repository = find_repository(project) if write else ""
+    for path in sorted(folder.glob("[0-9]*.ipynb")):
+        repository = repository or named_repository(path.read_text(encoding="utf-8"))
     new: dict[Path, str] = {}
     for entry in plan:
-        folder = project / "notebooks"
         for path, header in (
             (folder / f"{entry.stem}.ipynb", header_source(entry, plan, repository)),
-            (folder / solutions.FOLDER / f"{entry.stem}.ipynb", solutions.header_source(entry)),
+            (folder / SOLUTIONS / f"{entry.stem}.ipynb", solutions_header(entry)),
         ):
             if path.is_file():
                 content = read_notebook(path)
                 made = with_shared(content, header, repository)
                 if made != content or write:
                     new[path] = to_text(made)
-    tables = {
-        project / "README.md": (BEGIN, END, table_of_notebooks(plan)),
-        project / "notebooks" / "TEACHING.md": (*TEACHING, solutions.teaching_table(plan)),
-    }
-    for path, (begin, end, table) in tables.items():
+    for path, (begin, end), table in (
+        (project / "README.md", (BEGIN, END), table_of_notebooks(plan)),
+        (folder / "TEACHING.md", TEACHING, teaching_table(plan)),
+    ):
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         if begin in text and end in text:
             new[path] = f"{text.split(begin, 1)[0]}{begin}\n{table}\n{end}{text.split(end, 1)[1]}"
-    changed = []
-    for path, text in new.items():
-        if path.read_text(encoding="utf-8") != text:
-            changed.append(path.relative_to(project).as_posix())
-            if write:
-                path.write_text(text, encoding="utf-8")
-    return changed
+    changed = [path for path, text in new.items() if path.read_text(encoding="utf-8") != text]
+    for path in changed if write else ():
+        path.write_text(new[path], encoding="utf-8")
+    return [path.relative_to(project).as_posix() for path in changed]
 
 
-def check_form(
-    notebook: Path | dict[str, Any], stem: str = "", plan: tuple[Notebook, ...] | None = None
-) -> list[str]:
+def named_repository(text: str) -> str:
+    """The repository in a set-up cell, from the text of a notebook or of the cell."""
+    found = REPOSITORY.search(text)
+    return found[1] if found else ""
+
+
+def check_form(notebook: dict[str, Any], stem: str, plan: tuple[Notebook, ...] = PLAN) -> list[str]:
     """Every way in which a notebook departs from the agreed form, as sentences; [] for a sound one."""
-    plan = plans.PLAN if plan is None else plan
-    if isinstance(notebook, Path):
-        stem = stem or notebook.stem
-        notebook = read_notebook(notebook)
-    complaints = check_cells(notebook)
-    complaints += _check_order(notebook["cells"])
-    complaints += _check_generated(notebook, stem, plan)
+    complaints = check_cells(notebook) + _check_order(notebook["cells"])
+    header = header_source(notebook_named(stem, plan), plan, named_repository(text_of(notebook, "code")))
+    if with_shared(notebook, header, named_repository(text_of(notebook, "code"))) != notebook:
+        complaints.append("header or set-up cell differ from the plan: python -m tools notebooks --write")
     return complaints
+
+
+def check_solution(given: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+    """Every way in which a solutions notebook departs from the agreed form or leaves out an exercise, as sentences."""
+    text, code = text_of(given), text_of(given, "code")
+    complaints = check_cells(given)
+    complaints += [f"no heading {kind}" for kind in ("Recall", "Change", "Build") if f"## {kind}" not in text]
+    complaints += [
+        f"leaves out the question: {question}" for question in questions(asked) if question not in text
+    ]
+    return complaints + [
+        f"does not call {name}" for name in checkers(asked) if f"exercises.{name}(" not in code
+    ]
+
+
+def questions(notebook: dict[str, Any]) -> list[str]:
+    """The folded Recall questions of a notebook."""
+    return re.findall(r"<summary>(.*?)</summary>", text_of(notebook))
+
+
+def checkers(notebook: dict[str, Any]) -> list[str]:
+    """The `exercises.check_…` that its code calls, in order."""
+    return re.findall(r"^exercises\.(check_\w+)\(", text_of(notebook, "code"), re.MULTILINE)
 
 
 def check_cells(notebook: dict[str, Any]) -> list[str]:
@@ -192,10 +147,9 @@ def check_cells(notebook: dict[str, Any]) -> list[str]:
         complaints.append("cell ids are missing or occur twice")
     try:
         declared = inspect_notebook(notebook)
+        complaints += [f"parameter {p.name} has no comment" for p in declared.values() if not p.comment]
     except ParameterError as error:
         complaints.append(str(error))
-    else:
-        complaints += [f"parameter {p.name} has no comment" for p in declared.values() if not p.comment]
     for number, cell in enumerate(cells, 1):
         if cell["cell_type"] == "code":
             complaints += [f"cell {number}: {complaint}" for complaint in _check_code_cell(cell)]
@@ -219,8 +173,10 @@ def _check_code_cell(cell: dict[str, Any]) -> list[str]:
     except SyntaxError as error:
         return [*complaints, f"is not Python: {error.msg}"]
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    names = [node.name for node in ast.walk(tree) if isinstance(node, kinds)]
-    return complaints + [f"defines {name}: that belongs to helpers" for name in names]
+    names = {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
+    # A student's own function, and its worked answer, are handed to a checker in the same cell.
+    handed_in = set(re.findall(r"^exercises\.check_\w+\((my_\w+)\)", source, re.MULTILINE))
+    return complaints + [f"defines {name}: that belongs to helpers" for name in sorted(names - handed_in)]
 
 
 def _check_order(cells: list[dict[str, Any]]) -> list[str]:
@@ -234,28 +190,18 @@ def _check_order(cells: list[dict[str, Any]]) -> list[str]:
     for place, tag in enumerate(("parameters", "set-up")):
         if len(code) <= place or tag not in tags_of(cells[code[place]]):
             complaints.append(f"code cell {place + 1} is not the one tagged `{tag}`")
-    headings: dict[str, int] = {}
-    for index, cell in enumerate(cells):
-        if cell["cell_type"] == "markdown":
-            for line in source_of(cell).lower().splitlines():
-                if line.startswith("#"):
-                    headings.setdefault(line.lstrip("# "), index)
+    headings = [
+        heading.lower()
+        for cell in cells
+        if cell["cell_type"] == "markdown"
+        for heading in re.findall(r"^#+ (.+)$", source_of(cell), re.MULTILINE)
+    ]
     closing = [
-        next((i for text, i in headings.items() if word in text), -1) for word in ("take away", "exercises")
+        next((i for i, text in enumerate(headings) if word in text), -1)
+        for word in ("take away", "exercises")
     ]
     if -1 in closing:
         complaints.append("it does not end with a heading `What to take away` and one `Exercises`")
     elif closing[0] > closing[1]:
         complaints.append("`Exercises` stands before `What to take away`")
     return complaints
-
-
-def _check_generated(notebook: dict[str, Any], stem: str, plan: tuple[Notebook, ...]) -> list[str]:
-    try:
-        entry = plans.notebook_named(stem, plan)
-    except KeyError as error:
-        return [str(error.args[0])]
-    found = re.search(r'^repository = "(.*?)"', "".join(map(source_of, notebook["cells"])), re.MULTILINE)
-    if generated(notebook, entry, plan, found[1] if found else "") == notebook:
-        return []
-    return ["header or set-up cell differ from the plan: python -m tools notebooks --write"]

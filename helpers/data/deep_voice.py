@@ -1,16 +1,14 @@
-"""DEEP-VOICE: recordings named SOURCE-to-TARGET.wav, the published table of 26 means, and three ways to split them."""
+"""DEEP-VOICE: recordings named SOURCE-to-TARGET.wav, and tables of features such as its published one."""
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from helpers.data.errors import DataError
-from helpers.data.folders import as_table, class_rows
-from helpers.data.layouts import require_root
+from helpers.data.folders import read_class_folders, require_root
 from helpers.data.manifest import Entry
 from helpers.data.protocols import COLUMNS, refuse_twice
 from helpers.data.tables import (
@@ -25,14 +23,12 @@ from helpers.data.tables import (
 def speakers_of(recording: str) -> tuple[str, str]:
     """`Obama-to-Biden` -> (obama, biden); `biden-original` -> (biden, biden)."""
     name = recording.lower().removesuffix(".wav").strip()
-    source, to, target = name.partition("-to-")
-    if to:
-        return source.strip(), target.strip()
-    source = name.removesuffix("-original").strip()
-    return source, source
+    source, _, target = name.removesuffix("-original").partition("-to-")
+    return source.strip(), (target or source).strip()
 
 
 def _name_speakers(table: pd.DataFrame) -> pd.DataFrame:
+    """Source and target speaker from the names of DEEP-VOICE's recordings, SOURCE-to-TARGET.wav."""
     pairs = [speakers_of(name) for name in table["recording"]]
     table["source_speaker"] = [source for source, _ in pairs]
     table["target_speaker"] = [target for _, target in pairs]
@@ -44,12 +40,9 @@ def _name_speakers(table: pd.DataFrame) -> pd.DataFrame:
 
 def read_deep_voice(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     """One row a recording (they last minutes; open_dataset cuts them), with source and target speaker."""
-    root = require_root(folder, entry)
-    left_out = Counter[str]()
-    table, notes = as_table(class_rows(root, left_out=left_out), root, left_out)
+    table, notes = read_class_folders(folder, entry)
     table = table.drop(columns="group")
-    table["recording"] = table["utterance"].str.rpartition("/")[2].str.lower()
-    table["utterance"] = table["recording"]
+    table["utterance"] = table["recording"] = table["utterance"].str.rpartition("/")[2].str.lower()
     if table["utterance"].duplicated().any():
         raise DataError(f"{entry.name}: two recordings share the name {table['utterance'].mode()[0]}")
     return _name_speakers(table), notes
@@ -59,9 +52,9 @@ def read_features_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
     """A table of features, one row a clip, `path` empty. The published DEEP-VOICE rows are shuffled and do not tell
     their recording: only a random split is possible there. `recording_column` opens the honest ones."""
     root = require_root(folder, entry)
-    name = str(entry.options.get("table", "DATASET-balanced.csv"))
+    name = entry.options.get("table", "DATASET-balanced.csv")
     table = read_table(root / name)
-    label_column = str(entry.options.get("label_column", "LABEL"))
+    label_column = entry.options.get("label_column", "LABEL")
     if label_column not in table:
         raise DataError(f"{name} has no column {label_column!r} (it has {', '.join(table.columns[:8])} …)")
     if table.empty:
@@ -72,7 +65,7 @@ def read_features_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
         name,
         '`labels: {"1": bonafide, "0": spoof}` in the options, or the other way round',
     )
-    column = str(entry.options.get("recording_column", ""))
+    column = entry.options.get("recording_column", "")
     if column and column not in table:
         raise DataError(f"{name} has no column {column!r} to tell the recordings by")
     recordings = table.pop(column).str.lower() if column else None

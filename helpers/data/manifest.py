@@ -6,23 +6,23 @@ import difflib
 import hashlib
 import json
 import os
-import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeInt,
+    PositiveInt,
     PrivateAttr,
     ValidationError,
-    field_validator,
     model_validator,
 )
+from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
 from helpers.data.errors import ManifestError
-from helpers.data.options import COMMON_OPTIONS, OPTIONS, check_kinds
 from helpers.data.tree import walk
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,39 @@ EXTRA_MANIFEST = "HELPERS_MANIFEST"  # a second manifest of the user's own; its 
 SPLITS = ("train", "dev", "eval")
 LABELS = ("bonafide", "spoof")
 
+Text = Annotated[str, Field(min_length=1)]
+Label = Annotated[str, Field(pattern="^(bonafide|spoof)$")]
 Layout = Literal["asvspoof", "real_fake_folders", "protocol_csv", "features_csv", "faces", "deep_voice"]
+
+
+class Options(TypedDict, total=False):
+    """What an entry may say in `options`; LAYOUT_OPTIONS says which layout reads which."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # type: ignore[misc]
+
+    members: list[Text]  # the parts of a large archive that are unpacked, such as [LA/]
+    access: Text  # LA | PA, where both lie side by side
+    part: Text  # of Fake-or-Real
+    parts: list[Text]  # several of them as one
+    protocol: Text  # the table's name, if not protocol.csv
+    columns: dict[str, Text]  # our name -> theirs: {path: file, label: target}
+    labels: dict[str, Label]  # their word -> ours: {"1": bonafide, "0": spoof}
+    table: Text  # the name of the table of features
+    label_column: Text
+    recording_column: Text
+    split: Literal["random", "folder", "recording", "source_speaker", "speaker_disjoint"]
+    seed: NonNegativeInt
+    segment_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # 0 for whole recordings
+
+
+LAYOUT_OPTIONS: dict[str, str] = {
+    "asvspoof": "members access",
+    "real_fake_folders": "members part parts labels split seed",
+    "protocol_csv": "members protocol columns labels split seed",
+    "features_csv": "members table label_column labels recording_column split seed",
+    "faces": "members split seed",
+    "deep_voice": "members split seed segment_seconds",
+}
 
 
 class Entry(BaseModel):
@@ -44,60 +76,31 @@ class Entry(BaseModel):
     licence: str = ""
     citation: str = ""
     source: Literal["builtin", "kaggle", "folder", "zip"]
-    slug: str = ""  # owner/name on Kaggle
-    path: str = (
-        ""  # builtin, folder, zip: relative to the manifest, or absolute; ~ and $VARIABLES are expanded
-    )
+    slug: str = Field(default="", pattern=r"^([\w-]+/[\w-]+)?$")  # owner/name on Kaggle
+    path: str = ""  # relative to the manifest, or absolute; ~ and $VARIABLES are expanded
     consent_page: str = ""
     layout: Layout
-    sample_rate: int | None = Field(default=None, gt=0)
-    counts: dict[str, dict[str, int]] = {}
-    bytes: int | None = Field(default=None, gt=0)  # of the archive
-    unpacked_bytes: int | None = Field(default=None, gt=0)
-    sha256: str = ""
-    options: dict[str, Any] = {}
-    folder: str = ""  # of the manifest that named it; set when read
+    sample_rate: PositiveInt | None = None
+    counts: dict[Annotated[str, Field(pattern="^(train|dev|eval|all)$")], dict[Label, NonNegativeInt]] = {}
+    bytes: PositiveInt | None = None  # of the archive
+    unpacked_bytes: PositiveInt | None = None
+    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")  # as `sha256sum FILE` prints it
+    options: Options = {}
+    _folder: Path = PrivateAttr(PROJECT)  # of the manifest that names it
     _sets: tuple[Entry, ...] = PrivateAttr(())  # of a union
 
-    @field_validator("sha256")
-    @classmethod
-    def _sha256(cls, value: str) -> str:
-        if value and not re.fullmatch(r"[0-9a-fA-F]{64}", value):
-            raise ValueError("sha256 must be 64 hexadecimal digits, as `sha256sum FILE` prints them")
-        return value.lower()
-
-    @field_validator("counts")
-    @classmethod
-    def _counts(cls, value: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-        for split, per_class in value.items():
-            if split not in (*SPLITS, "all"):
-                raise ValueError(f"counts name the split {split!r}; it is one of {', '.join(SPLITS)}, or all")
-            for label, number in per_class.items():
-                if label not in LABELS:
-                    raise ValueError(
-                        f"counts name the class {label!r}; the classes are {' and '.join(LABELS)}"
-                    )
-                if number < 0:
-                    raise ValueError(f"counts say {number} for {split} {label}; a count cannot be negative")
-        return value
-
-    @field_validator("options")
-    @classmethod
-    def _options(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return check_kinds(value)
-
     @model_validator(mode="after")
-    def _source_has_what_it_needs(self) -> Entry:
-        if self.source == "kaggle" and not re.fullmatch(r"[\w-]+/[\w-]+", self.slug):
-            raise ValueError(f"source is kaggle, so slug must read owner/name, not {self.slug!r}")
-        if "all" in self.counts and len(self.counts) > 1:
-            raise ValueError("counts name all beside single splits; say one or the other")
+    def _fields_fit_together(self) -> Entry:
+        if self.source == "kaggle" and not self.slug:
+            raise ValueError("source is kaggle, so slug must read owner/name")
         if self.source == "builtin" and not self.path:
             raise ValueError("source is builtin, so path must name the archive")
-        unknown = set(self.options) - OPTIONS[self.layout] - COMMON_OPTIONS
+        if "all" in self.counts and len(self.counts) > 1:
+            raise ValueError("counts name all beside single splits; say one or the other")
+        unknown = sorted(set(self.options) - set(LAYOUT_OPTIONS[self.layout].split()))
         if unknown:
-            known = ", ".join(sorted(OPTIONS[self.layout] | COMMON_OPTIONS))
-            raise ValueError(f"the layout {self.layout} has no option {_list(unknown)}; it knows {known}")
+            known = ", ".join(LAYOUT_OPTIONS[self.layout].split())
+            raise ValueError(f"the layout {self.layout} has no option {unknown[0]}; it knows {known}")
         return self
 
     @property
@@ -107,55 +110,35 @@ class Entry(BaseModel):
 
     def local_path(self) -> Path | None:
         """The file or folder that `path` names, made absolute; None where the entry names none."""
-        if not self.path:
-            return None
         path = Path(os.path.expandvars(self.path)).expanduser()
-        return path if path.is_absolute() else (Path(self.folder or PROJECT) / path).resolve()
+        return (self._folder / path).resolve() if self.path else None
 
     def with_options(self, **options: Any) -> Entry:
         """The same entry with some options changed, checked anew."""
-        return _checked(
-            self.name, {**self.model_dump(exclude={"name"}), "options": {**self.options, **options}}
-        )
+        fields = self.model_dump(exclude={"name"})
+        return _checked(self.name, fields | {"options": {**self.options, **options}}, self._folder)
 
 
-class Manifest(BaseModel):
-    """All entries by name, in the order of the file."""
-
-    entries: dict[str, Entry]
-
-    def __iter__(self):  # type: ignore[override]
-        return iter(self.entries.values())
-
-    def names(self) -> list[str]:
-        return list(self.entries)
-
-
-def _list(names: Any) -> str:
-    return ", ".join(repr(name) for name in sorted(names))
-
-
-def _checked(name: str, fields: Any) -> Entry:
+def _checked(name: str, fields: Any, folder: Path) -> Entry:
     if not isinstance(fields, dict):
         raise ManifestError(f"{name}: an entry is a block of `field: value` lines, indented under its name")
     try:
-        return Entry(name=name, **{key: value for key, value in fields.items() if key != "name"})
+        entry = Entry(**{**fields, "name": name})
     except ValidationError as error:
-        raise ManifestError(
-            f"{name}: " + "; ".join(_sentence(problem) for problem in error.errors())
-        ) from None
+        raise ManifestError(f"{name}: " + "; ".join(map(_sentence, error.errors()))) from None
+    entry._folder = folder
+    return entry
 
 
 def _sentence(problem: Any) -> str:
     """One pydantic error as a sentence with the field, what was given and what is wanted."""
-    field = ".".join(str(part) for part in problem["loc"])
+    field = ".".join(str(part) for part in problem["loc"] if part != "[key]")
     if problem["type"] == "missing":
         return f"`{field}` is missing"
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(field, Entry.model_fields, n=1)
+        known = [*Entry.model_fields, *(f"options.{option}" for option in Options.__annotations__)]
+        near = difflib.get_close_matches(field, known, n=1)
         return f"`{field}` is not a field" + (f"; did you mean `{near[0]}`?" if near else "")
-    if problem["type"] == "literal_error":
-        return f"`{field}` is {problem['input']!r}; it must be {problem['ctx']['expected']}"
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
     return f"`{field}` is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
@@ -175,33 +158,22 @@ def _read_file(path: Path) -> dict[str, Entry]:
         raise ManifestError(f"{path.name} holds no entries; each is a name followed by its fields")
     assert isinstance(written, yaml.MappingNode)
     names = [key.value for key, _ in written.value]  # YAML itself would take the last of two in silence
-    entries = {}
-    for name, fields in content.items():
+    for name in content:
         if names.count(name) > 1:
             raise ManifestError(f"{path.name} has two entries called {name}: give one another name")
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-            raise ManifestError(
-                f"{name!r} cannot be a data set's name: letters, digits and _ only, a letter first"
-            )
-        if isinstance(fields, dict):
-            if "folder" in fields:
-                raise ManifestError(f"{name}: `folder` is not a field; did you mean `path`?")
-            fields = {**fields, "folder": str(path.resolve().parent)}
-        entries[name] = _checked(name, fields)
-    return entries
+        if not str(name).isidentifier():
+            raise ManifestError(f"{name!r} cannot be a data set's name: use letters, digits and _")
+    folder = path.resolve().parent
+    return {name: _checked(name, fields, folder) for name, fields in content.items()}
 
 
-def read_manifest(path: str | Path | None = None) -> Manifest:
-    """The manifest at `path`, or the project's own with the user's (`HELPERS_MANIFEST`) laid over it.
+def read_manifest(path: str | Path | None = None) -> dict[str, Entry]:
+    """Name -> entry of the project's manifest with a user's own (`path`, or else `HELPERS_MANIFEST`) laid over it.
 
     Raises ManifestError with one sentence per mistake.
     """
-    if path is not None:
-        return Manifest(entries=_read_file(Path(path)))
-    entries = _read_file(MANIFEST)
-    if os.environ.get(EXTRA_MANIFEST):
-        entries.update(_read_file(Path(os.environ[EXTRA_MANIFEST]).expanduser()))
-    return Manifest(entries=entries)
+    own = path or os.environ.get(EXTRA_MANIFEST)
+    return _read_file(MANIFEST) | (_read_file(Path(own).expanduser()) if own else {})
 
 
 def get_entry(name: str, path: str | Path | None = None) -> Entry:
@@ -209,17 +181,17 @@ def get_entry(name: str, path: str | Path | None = None) -> Entry:
     nearest one."""
     manifest = read_manifest(path)
     names = [one.strip() for one in name.split("+")]
-    if len(names) > 1:
-        return _union([_get(one, manifest) for one in names])
-    return _get(name, manifest)
-
-
-def _get(name: str, manifest: Manifest) -> Entry:
-    if name in manifest.entries:
-        return manifest.entries[name]
-    near = difflib.get_close_matches(name, manifest.names(), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(manifest.names())}"
-    raise ManifestError(f"the manifest has no data set {name!r}; {hint}")
+    for one in names:
+        if one not in manifest:
+            near = difflib.get_close_matches(one, manifest, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(manifest)}"
+            if Path(one).expanduser().exists():
+                hint = (
+                    "give a path as `source`, to my_folder (real/ and fake/), my_protocol (a table) or my_zip"
+                )
+            raise ManifestError(f"the manifest has no data set {one!r}; {hint}")
+    sets = [manifest[one] for one in names]
+    return sets[0] if len(sets) == 1 else _union(sets)
 
 
 def _union(sets: list[Entry]) -> Entry:
@@ -236,27 +208,14 @@ def _union(sets: list[Entry]) -> Entry:
     return union
 
 
-DATA_FIELDS = (
-    "name",
-    "source",
-    "slug",
-    "path",
-    "layout",
-    "sample_rate",
-    "counts",
-    "bytes",
-    "sha256",
-    "options",
-)
-
-
 def fingerprint(entry: Entry, source: Path | None = None) -> str:
-    """12 hex digits that change when the data would: the entry's own fields (not its title or citation) and,
-    for a folder or zip of the user's own, the names, sizes and times of its files; of a union all, joined by +."""
+    """12 hex digits that change when the data would: the entry's fields, and for a folder or zip of the user's own
+    the names, sizes and times of its files; of a union all, joined by +."""
     if len(entry.sets) > 1:
         return "+".join(fingerprint(one) for one in entry.sets)
-    fields = entry.model_dump(include=set(DATA_FIELDS))
-    digest = hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode())
+    prose = {"title", "licence", "citation", "consent_page", "unpacked_bytes"}
+    fields = entry.model_dump(exclude=prose)
+    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
     if source is None and entry.source in ("folder", "zip"):
         source = entry.local_path()
     if source is not None and not entry.sha256:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from helpers.data.audio import AUDIO_ENDINGS
 from helpers.data.errors import DataError
-from helpers.data.layouts import protocols_ending, require_root
+from helpers.data.folders import protocols_ending, require_root
 from helpers.data.manifest import SPLITS, Entry
 from helpers.data.tables import (
     fill_attack_and_speaker,

@@ -22,29 +22,48 @@ GROUPED_BY = {
 }
 
 
-def random_split(table: pd.DataFrame, seed: int = 0) -> pd.Series:
-    """Each utterance by itself, each class in the same proportions and nowhere absent -> a column of split names."""
+def add_split(table: pd.DataFrame, scheme: str, seed: int = 0) -> tuple[pd.DataFrame, list[str]]:
+    """Table with `split` and `split_scheme`, and notes. Grouped schemes read the columns recording, group,
+    speaker, or source_speaker and target_speaker."""
+    if scheme == "random":
+        split = random_split(table["label"], seed)
+        note = "split at random by file: clips of one speaker or recording may stand on both sides"
+    elif scheme == "speaker_disjoint" and "source_speaker" in table:
+        split = speaker_disjoint_split(table["source_speaker"], table["target_speaker"], table["label"], seed)
+        note = f"split by disjoint speakers: {(split == '').sum():,} clips with source and target in two sets left out"
+    else:
+        column = GROUPED_BY[scheme]
+        if column not in table or column == "speaker" and (table[column] == "unknown").any():
+            raise DataError(
+                f"split: {scheme} needs to know each clip's {column}, which these data do not tell"
+            )
+        split = group_split(table[column], table["label"], seed)
+        note = f"split by {column.replace('_', ' ')}: whole ones stay together"
+    table = table.assign(split=split, split_scheme=scheme)
+    return table[split != ""].reset_index(drop=True), [note]
+
+
+def random_split(labels: pd.Series, seed: int = 0) -> pd.Series:
+    """Each utterance by itself, each class in the same proportions and nowhere absent -> split names."""
     generator = np.random.default_rng(seed)
-    split = np.empty(len(table), dtype=object)
-    for label in sorted(table["label"].unique()):
-        rows = np.flatnonzero((table["label"] == label).to_numpy())
-        rows = generator.permutation(rows)
+    split = pd.Series("train", index=labels.index)
+    for label, rows in labels.groupby(labels).groups.items():
         if len(rows) < len(SPLITS):
             raise DataError(f"{len(rows)} {label} clips cannot make train, dev and eval: bring more")
+        shuffled = generator.permutation(rows)
         n_dev, n_eval = (max(1, round(share * len(rows))) for share in FRACTIONS[1:])
-        split[rows] = "train"
-        split[rows[:n_dev]] = "dev"
-        split[rows[n_dev : n_dev + n_eval]] = "eval"
-    return pd.Series(split, index=table.index, name="split")
+        split[shuffled[:n_dev]] = "dev"
+        split[shuffled[n_dev : n_dev + n_eval]] = "eval"
+    return split
 
 
-def group_split(table: pd.DataFrame, groups: pd.Series, seed: int = 0) -> pd.Series:
-    """Whole groups (recordings, folders, speakers) -> a column of split names.
+def group_split(groups: pd.Series, labels: pd.Series, seed: int = 0) -> pd.Series:
+    """Whole groups (recordings, folders, speakers) -> split names.
 
     Groups are drawn in random order, each to the split that lacks most of that group's classes; several draws are
     made and the one nearest to the fractions with both classes everywhere is kept.
     """
-    sizes = pd.crosstab(groups, table["label"])
+    sizes = pd.crosstab(groups, labels)
     if len(sizes) < len(SPLITS):
         raise DataError(f"{len(sizes)} groups cannot make train, dev and eval: bring more, or split: random")
     n_clips = sizes.to_numpy(dtype=float)  # (groups, classes)
@@ -61,8 +80,7 @@ def group_split(table: pd.DataFrame, groups: pd.Series, seed: int = 0) -> pd.Ser
         away = np.abs(have / wanted - 1).sum() + 100 * (have == 0).sum()
         if away < best:
             best, chosen = away, drawn
-    home = dict(zip(sizes.index, (SPLITS[number] for number in chosen), strict=True))
-    return groups.map(home).rename("split")
+    return groups.map(dict(zip(sizes.index, np.array(SPLITS)[chosen], strict=True)))
 
 
 def speaker_disjoint_split(
@@ -73,18 +91,15 @@ def speaker_disjoint_split(
     One whose source and target fall apart belongs nowhere and gets the split "" (to be left out, and counted).
     Half of the speakers go to train, a quarter each to dev and eval, at least two each.
     """
-    speakers = np.array(sorted(set(source) | set(target)))
+    speakers = sorted({*source, *target})
     if len(speakers) < 6:
         raise DataError(
             f"{len(speakers)} speakers cannot make three disjoint sets of two: use split: recording and say so"
         )
     quarter = max(2, len(speakers) // 4)
     number = {name: position for position, name in enumerate(speakers)}
-    pairs = pd.DataFrame(
-        {"source": source.map(number), "target": target.map(number), "spoof": label == "spoof"}
-    )
-    pairs = pairs.value_counts().reset_index()
-    from_, to, spoof, count = (pairs[column].to_numpy() for column in ("source", "target", "spoof", "count"))
+    from_, to = source.map(number).to_numpy(), target.map(number).to_numpy()
+    spoof = (label == "spoof").to_numpy(dtype=int)
     generator = np.random.default_rng(seed)
     best, chosen = 0, np.zeros(len(speakers), dtype=int)
     for _ in range(500):
@@ -93,7 +108,7 @@ def speaker_disjoint_split(
         home[order[:quarter]] = 2
         home[order[quarter : 2 * quarter]] = 1
         kept = home[from_] == home[to]
-        held = np.bincount(2 * home[from_][kept] + spoof[kept], count[kept], minlength=2 * len(SPLITS))
+        held = np.bincount(2 * home[from_][kept] + spoof[kept], minlength=2 * len(SPLITS))
         # The smallest class of the smallest split decides how much a result can be trusted.
         if held.min() > best:
             best, chosen = held.min(), home
@@ -101,36 +116,5 @@ def speaker_disjoint_split(
         raise DataError(
             "no division of the speakers leaves both classes in every split: use split: recording"
         )
-    homes = dict(zip(speakers, (SPLITS[position] for position in chosen), strict=True))
-    split = source.map(homes)
-    return split.where(split == target.map(homes), "").rename("split")
-
-
-def add_split(table: pd.DataFrame, scheme: str, seed: int = 0) -> tuple[pd.DataFrame, list[str]]:
-    """Table with `split` and `split_scheme`, and notes. Grouped schemes read the columns recording, group,
-    speaker, or source_speaker and target_speaker."""
-    table = table.copy()
-    notes: list[str] = []
-    if scheme == "random":
-        table["split"] = random_split(table, seed)
-        notes.append("split at random by file: clips of one speaker or recording may stand on both sides")
-    elif scheme == "speaker_disjoint" and "source_speaker" in table:
-        split = speaker_disjoint_split(table["source_speaker"], table["target_speaker"], table["label"], seed)
-        table["split"] = split
-        dropped = int((split == "").sum())
-        table = table[split != ""].reset_index(drop=True)
-        notes.append(
-            f"split by disjoint speakers: {dropped:,} clips with source and target in two sets left out"
-        )
-    elif scheme in GROUPED_BY:
-        column = GROUPED_BY[scheme]
-        if column not in table or column == "speaker" and (table[column] == "unknown").any():
-            raise DataError(
-                f"split: {scheme} needs to know each clip's {column}, which these data do not tell"
-            )
-        table["split"] = group_split(table, table[column], seed)
-        notes.append(f"split by {column.replace('_', ' ')}: whole ones stay together")
-    else:
-        raise DataError(f"there is no split scheme {scheme!r}: random, folder, recording, speaker_disjoint")
-    table["split_scheme"] = scheme
-    return table, notes
+    names = np.array(SPLITS)[chosen]
+    return pd.Series(np.where(chosen[from_] == chosen[to], names[from_], ""), index=source.index)

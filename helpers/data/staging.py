@@ -11,15 +11,17 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from helpers.data.archives import BLOCK, files_of, join_parts, list_members, unpack, wanted_members
 from helpers.data.errors import ROOM, WORDS_OF_ERRNO, SourceError, StagingError, say
 from helpers.data.manifest import Entry
 
@@ -33,14 +35,13 @@ SPARE = 64 * 2**20  # bytes left free on the disk beside what is written
 def stage(source: Source, entry: Entry, folder: Path) -> Path:
     """The folder with the unpacked data: the source itself where it is unpacked, else `folder/<name>`.
 
-    A second call returns at once. Raises StagingError for a damaged or unsafe archive, a checksum that differs
-    or a disk without room; then only `.part` files are left, and the next call begins anew.
+    A second call returns at once. Raises StagingError for a damaged archive, a checksum that differs or a disk
+    without room; then only `.part` files are left, and the next call begins anew.
     """
-    if source.kind == "folder":
-        assert source.path is not None
-        return source.path
     if source.path is None:
         raise SourceError(f"{entry.name} is not here yet: download it first")
+    if source.kind == "folder":
+        return source.path
     target = folder / entry.name
     with disk_errors(entry.name):
         # Perhaps by somebody else, where we may not write, not even a lock.
@@ -60,44 +61,30 @@ def stage(source: Source, entry: Entry, folder: Path) -> Path:
 
 
 def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
-    part = target.with_name(target.name + ".part")
-    copy = target.with_name(target.name + ".zip.part")
-    _remove(part)
-    _remove(copy)
+    part, copy = target.with_name(target.name + ".part"), target.with_name(target.name + ".zip.part")
+    for old in (part, copy):
+        _remove(old)
     files = files_of(archive)
-    joined = not files[0].name.endswith(
-        ".zip"
-    )  # split in the middle of a file: no part can be read by itself
-    copied = joined or os.stat(archive).st_dev != os.stat(target.parent).st_dev
-    size = sum(file.stat().st_size for file in files)
-    if joined:
-        check_room(target.parent, 2 * size, entry.name)
-        members = [(copy, join_parts(files, copy, entry))]
-    else:
-        members = [(file, list_members(file, entry)) for file in files]
-    infos = [info for _, some in members for info in some]
-    unpacked = sum(info.file_size for info in infos)
-    check_room(target.parent, (size if copied else 0) + unpacked, entry.name)
-    facts = _facts(archive)
-    sha256 = ""
-    if copied and len(files) == 1:
-        sha256 = copy_sequentially(archive, copy)
-        members = [(copy, infos)]
-    elif entry.sha256:
-        sha256 = hash_file(archive)
-    if entry.sha256 and sha256 != entry.sha256:
-        _remove(copy)
-        raise StagingError(
-            f"{archive.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
-        )
-    for file, some in members:
-        unpack(file, archive.name, some, part)
+    members = {file: list_members(file, entry) for file in files}
+    unpacked = sum(info.file_size for infos in members.values() for info in infos)
+    elsewhere = archive.stat().st_dev != target.parent.stat().st_dev
+    copied = max(file.stat().st_size for file in files) if elsewhere else 0
+    check_room(target.parent, copied + unpacked, entry.name)
+    for file, infos in members.items():
+        local = Path(shutil.copyfile(file, copy)) if elsewhere else file
+        sha256 = hash_file(local) if entry.sha256 else ""
+        if sha256 != entry.sha256:
+            _remove(copy)
+            raise StagingError(
+                f"{file.name} has sha256 {sha256[:8]}…, the manifest says {entry.sha256[:8]}…: download it again"
+            )
+        unpack(local, file.name, infos, part)
     mark = {
-        **facts,
-        "sha256": sha256,
-        "files": len(infos),
+        **_facts(archive),
+        "sha256": entry.sha256,
+        "files": sum(map(len, members.values())),
         "unpacked_bytes": unpacked,
-        "options": wanted_members(entry),
+        "options": entry.options.get("members", []),
     }
     # Written before the rename: folder and mark appear in one step.
     (part / MARK).write_text(json.dumps(mark, indent=1), encoding="utf-8")
@@ -108,6 +95,66 @@ def _unpack_beside(archive: Path, entry: Entry, target: Path) -> dict[str, Any]:
     return mark
 
 
+def files_of(archive: Path) -> list[Path]:
+    """`x-001.zip`, `x-002.zip`, as Drive packs a large folder, each a zip of its own; [archive] for any other.
+
+    StagingError names the one that is missing, and what to do with one zip that was cut into pieces.
+    """
+    pieces = sorted(archive.parent.glob(f"{archive.name.removesuffix('.zip')}.z01"))
+    if pieces or re.search(r"\.zip\.\d+$", archive.name):
+        whole = re.sub(r"\.zip(\.\d+)?$", "", archive.name) + "-whole.zip"
+        how = f"zip -s 0 {archive.name} --out {whole}" if pieces else f"cat {archive.stem}.* > {whole}"
+        raise StagingError(f"{archive.name} is one piece of a zip: join all pieces first with `{how}`")
+    name = re.fullmatch(r"(.+-)\d{3}\.zip", archive.name)
+    if not name:
+        return [archive]
+    found = {int(path.name[-7:-4]): path for path in archive.parent.glob(f"{name[1]}[0-9][0-9][0-9].zip")}
+    for number in range(1, max(found)):
+        if number not in found:
+            raise StagingError(
+                f"{archive.name} is part of a split download and {name[1]}{number:03d}.zip is missing beside it: "
+                "download or copy all parts into one folder"
+            )
+    return [found[number] for number in sorted(found)]
+
+
+def list_members(archive: Path, entry: Entry) -> list[zipfile.ZipInfo]:
+    """The files to unpack: all, or those below one of the option's `members`."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            infos = opened.infolist()
+    except (zipfile.BadZipFile, EOFError):
+        raise StagingError(
+            f"{archive.name} is cut off or not a zip: download or copy it again, or unpack it and give the folder"
+        ) from None
+    for info in infos:
+        if not info.flag_bits & 0x800:  # read as cp437, though a Mac wrote UTF-8 without saying so
+            with contextlib.suppress(UnicodeError):
+                info.filename = info.filename.encode("cp437").decode("utf-8")
+        info.filename = info.filename.replace("\\", "/")  # Windows programs
+    infos = [info for info in infos if not info.filename.endswith("/")]  # folders
+    wanted = tuple(name.lower() for name in entry.options.get("members", []))
+    # Some uploads put one more folder around everything.
+    names = [(info.filename.lower(), info.filename.lower().partition("/")[2]) for info in infos]
+    chosen = [info for info, both in zip(infos, names) if any(name.startswith(wanted) for name in both)]
+    infos = chosen if wanted and chosen else infos
+    if not infos:
+        raise StagingError(f"{archive.name} is an empty zip")
+    return infos
+
+
+def unpack(archive: Path, name: str, members: list[zipfile.ZipInfo], part: Path) -> None:
+    """Write the members below `part`; zipfile lets no name leave that folder. `name` is for the messages."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for info in members:
+                opened.extract(info, part)
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise StagingError(f"{name} is damaged ({error}): download or copy it again") from None
+    except (RuntimeError, NotImplementedError) as error:  # a password, an unusual compression
+        raise StagingError(f"{name} cannot be unpacked ({error}): pack it again as a plain zip") from None
+
+
 def _facts(archive: Path) -> dict[str, Any]:
     size = sum(file.stat().st_size for file in files_of(archive))
     return {"archive": archive.name, "bytes": size, "mtime_ns": archive.stat().st_mtime_ns}
@@ -115,10 +162,10 @@ def _facts(archive: Path) -> dict[str, Any]:
 
 def _is_staged(target: Path, archive: Path, entry: Entry) -> bool:
     """A complete folder made from this very archive. A known checksum outweighs the file's time."""
-    mark = staged_mark(target, entry)
-    if mark.get("bytes") != _facts(archive)["bytes"]:
-        return False
-    return bool(entry.sha256) or mark.get("mtime_ns") == archive.stat().st_mtime_ns
+    mark, facts = staged_mark(target, entry), _facts(archive)
+    if entry.sha256:
+        return mark.get("bytes") == facts["bytes"]
+    return all(mark.get(key) == facts[key] for key in ("bytes", "mtime_ns"))
 
 
 def staged_mark(target: Path, entry: Entry) -> dict[str, Any]:
@@ -127,28 +174,14 @@ def staged_mark(target: Path, entry: Entry) -> dict[str, Any]:
         mark = json.loads((target / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    wanted = mark.get("options") == wanted_members(entry) and mark.get("sha256") == (
-        entry.sha256 or mark.get("sha256")
-    )
-    return mark if wanted else {}
+    wanted = {"options": entry.options.get("members", []), "sha256": entry.sha256 or mark.get("sha256")}
+    return mark if all(mark.get(key) == value for key, value in wanted.items()) else {}
 
 
-def copy_sequentially(source: Path, target: Path) -> str:
-    """Copy in 16 MB blocks from start to end, and return the sha256 of what was copied."""
-    digest = hashlib.sha256()
-    with open(source, "rb") as reader, open(target, "wb") as writer:
-        while block := reader.read(BLOCK):
-            digest.update(block)
-            writer.write(block)
-    return digest.hexdigest()
-
-
-def hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
+def hash_file(path: Path, kind: str = "sha256") -> str:
+    """Hexadecimal digits of the file's checksum."""
     with open(path, "rb") as reader:
-        while block := reader.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(reader, kind).hexdigest()
 
 
 def check_room(folder: Path, needed: int, name: str) -> None:

@@ -21,6 +21,7 @@ from helpers.data.errors import DataError
 # ---------------------------------------------------------------- words
 
 UNKNOWN = "unknown"
+NOT_TOLD = ("", "-", UNKNOWN)
 _WORDS = {
     "bonafide": "bonafide,bona fide,genuine,human,human speech,human voice,real,real speech,real audio,real voice,"
     "original,authentic,natural,organic,live,target,nontarget",
@@ -87,7 +88,7 @@ def fill_attack_and_speaker(table: pd.DataFrame) -> pd.DataFrame:
     """Bona fide speech gets the attack "-"; what is not told is "unknown"."""
     for column in ("attack", "speaker"):
         told = table[column] if column in table else pd.Series(UNKNOWN, index=table.index)
-        table[column] = told.replace(["", "-"], UNKNOWN)
+        table[column] = told.replace(list(NOT_TOLD), UNKNOWN)
     table["attack"] = table["attack"].where(table["label"] == "spoof", "-")
     return table
 

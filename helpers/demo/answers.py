@@ -1,46 +1,177 @@
-"""What the page shows for a recording: verdict, treatments, report, limits. No state: a file in, HTML out."""
+"""What the page shows for a recording: verdict, treatments, limits, examples. No state: a file in, HTML out."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
+import io
 import logging
 import os
-import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
+import soundfile
 
-from helpers.data.audio import Facts, read_blocks, safe_name
+from helpers.data import effects
+from helpers.data.audio import SAMPLE_RATE, read_audio, safe_name
+from helpers.data.decoding import TOLD, opened_by_libsndfile
 from helpers.data.errors import BadAudio
-from helpers.demo.break_it import TREATMENTS, as_data_uri, break_it
 from helpers.demo.detector import Detector, load_detector
-from helpers.demo.examples import Example, example_of
 from helpers.demo.predict import as_row
-from helpers.demo.report import STYLE, WARNING, as_html, entry, refusal, write_report
-from helpers.demo.verdict import Refusal
+from helpers.demo.report import HTML, STYLE, as_report, entry, refusal
+from helpers.demo.verdict import Refusal, clock
 from helpers.figures import verdict as figures
 
 LONGEST_SECONDS = 1800.0
 BROKEN_SECONDS = 20.0  # of a recording go through the treatments
 KEPT_DETECTORS = 3
+PLAYED = frozenset(".wav .mp3 .ogg .oga .opus .flac .m4a .mp4 .webm .aac".split())
+LONGEST_COPY = 300.0  # seconds that are encoded anew for the player
+Progress = Callable[[float, float], None]
 EMPTY = '<div class="ad-card ad-empty"><p>Choose a recording, speak into the microphone, or take an example.</p></div>'
 GONE = "The recording was deleted after five minutes: choose it again."
 CONVERT = " Convert it with: ffmpeg -i FILE -vn out.wav"
 
 
-class Answers:
-    """Detectors by name, loaded when first asked for; everything else belongs to one call."""
+def _treated(wave: np.ndarray, effect: Callable[..., np.ndarray], **setting: Any) -> np.ndarray:
+    """float32, the same each time, turned down where it would clip."""
+    changed = effect(wave, np.random.default_rng(0), **setting)
+    return np.asarray(changed / max(1.0, float(np.abs(changed).max()) / 0.99), dtype=np.float32)
 
-    def __init__(self, examples: list[Example] | None = None) -> None:
-        self.lock, self.examples = threading.Lock(), examples or []
+
+# What people meet -> mono 16 kHz in, the same after its journey out.
+TREATMENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "WhatsApp voice note": partial(_treated, effect=effects.codec, name="opus", bit_rate=16_000),
+    "Phone call": partial(_treated, effect=effects.telephone),
+    "MP3, 64 kbit/s": partial(_treated, effect=effects.codec, name="mp3", bit_rate=64_000),
+    "Café noise": partial(_treated, effect=effects.noise, snr_db=10.0),
+    "Room": partial(_treated, effect=effects.reverb),
+}
+
+
+def as_data_uri(wave: np.ndarray) -> str:
+    """Ogg Vorbis inside a data: address, for an <audio> element: nothing is written to disk."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave, SAMPLE_RATE, format="OGG", subtype="VORBIS")
+    return "data:audio/ogg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def told_seconds(path: str | Path) -> float:
+    """The length that the file's header tells; 0 where it tells none, or only a guess from the bit rate."""
+    import av
+
+    opened = opened_by_libsndfile(path)
+    if opened is not None:
+        with opened:
+            return opened.frames / opened.samplerate
+    try:
+        with av.open(os.fspath(path), metadata_errors="ignore") as file:
+            return (file.duration or 0) / 1e6 if file.format.name.startswith(TOLD) else 0.0
+    except (av.FFmpegError, ValueError, OSError):
+        return 0.0
+
+
+def _player(path: str, seconds: float) -> str:
+    """What an <audio> element plays: the upload, or for forms that browsers do not play what the detector heard."""
+    if Path(path).suffix.lower() in PLAYED:
+        return "gradio_api/file=" + quote(path)
+    return as_data_uri(read_audio(path)) if seconds <= LONGEST_COPY else ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip of the evaluation set; `truth` is told after the verdict."""
+
+    path: str
+    label: str
+    truth: str
+    sha256: str
+
+
+def find_examples(detector: Any, n: int = 6, human: str = "a human recording") -> list[Example]:
+    """Up to `n` clips, half bona fide and half spoofs, ever harder for a run; [] where no audio is staged.
+
+    Without a run's scores (the shipped detector) they are clips of the starter, in no order of difficulty.
+    """
+    from helpers.data import open_dataset
+    from helpers.data.errors import DataError
+
+    run = getattr(detector, "run", None)
+    try:
+        dataset = run.metrics["dataset"] if run else "starter"
+        table = open_dataset(dataset, run.parameters.get("source", "") if run else "").table
+    except (DataError, OSError, ValueError, KeyError):
+        return []
+    table = table[table["split"] == ("eval" if (table["split"] == "eval").any() else "dev")]
+    scores = run.read_scores()[["utterance", "score"]] if run else table[["utterance"]].assign(score=0.0)
+    table = table.merge(scores, on="utterance")
+    chosen = []
+    for label, sign in (("bonafide", 1), ("spoof", -1)):
+        # How right the detector is, as a rank within the class: clear, middling, wrong or nearly.
+        own = table[table["label"] == label]
+        order = (sign * own["score"]).rank(method="first", pct=True)
+        aims = np.linspace(0.9, 0.05, max(1, n // 2)) if len(own) else []
+        chosen += [(aim, own.loc[(order - aim).abs().idxmin()]) for aim in aims]
+    chosen = [(aim, row, _sha256(row["path"])) for aim, row in chosen if os.path.isfile(row["path"])]
+    chosen.sort(key=lambda one: (-one[0], one[2]))  # in no order of truth
+    examples = []
+    for number, (aim, row, sha256) in enumerate(chosen, 1):
+        hard = f" · {'easy' if aim > 0.7 else 'middling' if aim > 0.3 else 'hard'}" if run else ""
+        attack = "" if row["attack"] == "unknown" else f", attack {row['attack']}"
+        truth = f"This example is {human if row['label'] == 'bonafide' else f'a spoof{attack}'}."
+        examples.append(Example(row["path"], f"{number}{hard}", truth, sha256))
+    return examples
+
+
+def truth_of(path: str | Path, examples: Sequence[Example]) -> str:
+    """HTML: what an example is in truth; "" for any other file."""
+    sha256 = _sha256(path) if examples else ""
+    found = next((one.truth for one in examples if one.sha256 == sha256), "")
+    return f'<p class="ad-note ad-truth">{html.escape(found)}</p>' if found else ""
+
+
+def add_examples(gr: Any, examples: Sequence[Example], component: Any) -> None:
+    """Buttons that put an example into the component. Its copy is no upload: delete_cache spares what a component keeps."""
+    if examples:
+        labels = [example.label for example in examples]
+        gr.Examples(
+            [[example.path] for example in examples], [component], label="Examples", example_labels=labels
+        )
+        uploads = Path(os.environ["GRADIO_TEMP_DIR"])
+        component.keep_in_cache.update(str(path) for path in uploads.rglob("*") if path.is_file())
+
+
+def _sha256(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+class Answers:
+    """Detectors by name, loaded when first asked for; everything else belongs to one call.
+
+    `choices` are the names that a visitor may give, key -> label; without it any that load_detector takes.
+    """
+
+    style = STYLE
+
+    def __init__(self, examples: Sequence[Example] = (), choices: dict[str, str] | None = None) -> None:
+        self.examples, self.choices, self.lock = examples, choices, threading.Lock()
         self.detectors: dict[str, Detector] = {}
-        self.style = STYLE
 
     def detector(self, name: str) -> Detector:
         """Loaded once; the one unused for longest goes when there are too many."""
+        if self.choices is not None:
+            known = {Path(key).name: key for key in self.choices} | {key: key for key in self.choices}
+            if name not in known:
+                names = " or ".join(Path(key).name for key in self.choices)
+                raise ValueError(f"no detector is called {name} here: choose {names}")
+            name = known[name]
         with self.lock:
             found = self.detectors.pop(name, None) or load_detector(name)
             self.detectors[name] = found
@@ -48,29 +179,33 @@ class Answers:
                 del self.detectors[next(iter(self.detectors))]
             return found
 
-    def judge(self, path: str | None, *names: str, progress: Callable[[float], None] = lambda s: None) -> str:
-        """HTML of the whole answer, one after the other for several detectors; a refusal is a sentence."""
-        if not path:
-            return EMPTY
+    def judge(self, path: str, *names: str, progress: Progress = lambda done, told: None) -> str:
+        """HTML of the whole answer, one after the other for several detectors; a refusal is a sentence.
+
+        `progress` gets the seconds that were judged, and those that the file's header tells (0: nothing told).
+        """
         return self._safely(lambda: self._judge(path, names, progress), path)
 
-    def _judge(self, path: str, names: tuple[str, ...], progress: Callable[[float], None]) -> str:
-        shown = []
+    def _judge(self, path: str, names: tuple[str, ...], progress: Progress) -> str:
+        told = told_seconds(path)
+        if told > LONGEST_SECONDS:
+            raise BadAudio(
+                f"{safe_name(path)} lasts {clock(told)}, and 30:00 is the most: cut out the part in question"
+            )
+        entries = []
         for name in names:
             detector = self.detector(name)
-            verdict = detector.detect(path, max_seconds=LONGEST_SECONDS, progress=progress)
-            shown.append(as_html(verdict, detector.card, path))
-        example = example_of(path, self.examples)
-        truth = f'<p class="ad-note ad-truth">{html.escape(example.truth)}</p>' if example else ""
-        return "".join(f'<div class="ad-one">{one}</div>' for one in shown) + truth
+            verdict = detector.detect(path, LONGEST_SECONDS, progress=lambda done: progress(done, told))
+            entries.append(entry(verdict, detector.card, path))
+        player = _player(path, entries[0].verdict.duration_s)
+        return str(HTML.answer(entries, truth_of(path, self.examples), as_report(entries), player))
 
     def row(self, path: str, name: str) -> dict[str, Any]:
         """What a program gets: the names of `predict --json`."""
         try:
-            detector = self.detector(name)
-            row = as_row(detector.detect(path, max_seconds=LONGEST_SECONDS), detector.name)
+            row = as_row(self.detector(name).detect(path, max_seconds=LONGEST_SECONDS))
         except (BadAudio, ValueError, FileNotFoundError) as error:
-            row = as_row(Refusal(safe_name(path), str(error)), name)
+            row = as_row(Refusal(safe_name(path), str(error), name))
         # gradio's client takes anything with a path for a file to fetch.
         return {"name": safe_name(path), **{key: value for key, value in row.items() if key != "path"}}
 
@@ -82,53 +217,25 @@ class Answers:
 
     def _break_it(self, path: str, name: str) -> str:
         detector = self.detector(name)
-        blocks = read_blocks(path, Facts(safe_name(path)))
-        wave = np.concatenate(list(blocks))[: round(BROKEN_SECONDS * 16_000)]
-        before = float(detector.score_waves([wave])[0])
-        broken = break_it(lambda treated: float(detector.score_waves([treated])[0]), wave, list(TREATMENTS))
-        rows = [(one.name, one.score, as_data_uri(one.wave)) for one in broken]
-        same = {detector.card.answer(score) for _, score, _ in rows} == {detector.card.answer(before)}
-        said = (
-            "The answer stays the same." if same else "The answer changes: it does not survive every journey."
-        )
-        return f'<p class="ad-note">{said}</p>' + figures.broken_strips(detector.card, before, rows)
+        size = round(BROKEN_SECONDS * SAMPLE_RATE)
+        wave = read_audio(path, n_samples=size)[:size]
+        waves = [wave, *(treat(wave) for treat in TREATMENTS.values())]
+        before, *after = [float(score) for score in detector.score_waves(waves)]
+        changed = sum(detector.card.answer(score) != detector.card.answer(before) for score in after)
+        rows = [(name, score, as_data_uri(wave)) for name, score, wave in zip(TREATMENTS, after, waves[1:])]
+        return str(HTML.broken(changed, len(rows), figures.broken_strips(detector.card, before, rows)))
 
-    def report(self, path: str | None, *names: str) -> str | None:
-        """The report to keep, as a file beside the uploads; None where there is nothing to report on."""
-        if not path or not os.path.exists(path):
-            return None
-        entries = []
-        for name in names:
-            detector = self.detector(name)
-            entries.append(entry(detector.detect(path, max_seconds=LONGEST_SECONDS), detector.card, path))
-        folder = Path(tempfile.mkdtemp(dir=os.environ.get("GRADIO_TEMP_DIR")))
-        return str(write_report(folder / f"report-{Path(safe_name(path)).stem}.html", entries))
-
-    def limits(self, name: str) -> str:
-        """HTML: what the detector was trained on, how it errs, and what not to do with it."""
-        card = self.detector(name).card
-        left_out, known = card.facts.get("left_out", {}), ""
-        if {"eer", "answered", "wrong_spoof"} <= set(left_out):
-            known = (
-                f"<p>On recordings from places that it did not train on: equal error rate {100 * left_out['eer']:.0f} %, "
-                f"answers given on {100 * left_out['answered']:.0f} %, and of its answers “likely spoof” "
-                f"{100 * left_out['wrong_spoof']:.0f} % were wrong.</p>"
-            )
-        return (
-            f'<div class="ad-limits"><p><b>{html.escape(card.name)}</b>, trained on {html.escape(card.trained_on)}.</p>'
-            f"{known}<p>Newer voices may pass, and an honest recording over a poor line may not. <b>{WARNING}</b></p></div>"
-        )
+    def limits(self, *names: str) -> str:
+        """HTML: what the detectors were trained on, how they err, and what not to do with them."""
+        return str(HTML.limits([self.detector(name).card for name in names]))
 
     def _safely(self, answer: Callable[[], str], path: str) -> str:
         if not os.path.exists(path):
             return refusal(GONE)
         try:
             return answer()
-        except BadAudio as error:
-            hint = CONVERT if "cannot be read as audio (" in str(error) else ""
-            return refusal(f"{error}.{hint}")
-        except (ValueError, FileNotFoundError) as error:
-            return refusal(str(error))
+        except (BadAudio, ValueError, FileNotFoundError) as error:
+            return refusal(f"{error}." + (CONVERT if "cannot be read as audio (" in str(error) else ""))
         except Exception:
             logging.getLogger(__name__).exception("no answer on an upload")
             return refusal(f"This file could not be judged.{CONVERT}")

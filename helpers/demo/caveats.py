@@ -56,6 +56,7 @@ class Meter:
         self.speech = np.zeros(0, np.float32)  # probability a frame
         self.levels = np.zeros(0)  # dB a frame
         self.spectrum = np.zeros(FRAME // 2 + 1)
+        self.outline = np.zeros(0)  # for drawing: the largest sample of each 8 ms, its sign kept
 
     def raw(self, block: np.ndarray) -> None:
         """(frames, channels) as stored: counts the samples of flat tops, at full scale or below it."""
@@ -90,6 +91,9 @@ class Meter:
         self.speech = np.append(self.speech, probability)
         centred = frames - frames.mean(axis=1, keepdims=True)
         self.levels = np.append(self.levels, 10 * np.log10(np.mean(centred**2, axis=1) + 1e-12))
+        pieces = frames.reshape(-1, FRAME // 4)
+        largest = np.abs(pieces).argmax(axis=1)[:, None]
+        self.outline = np.append(self.outline, np.take_along_axis(pieces, largest, axis=1))
         self.spectrum += np.square(np.abs(np.fft.rfft(centred * np.hanning(FRAME)))).sum(axis=0)
 
     def speech_seconds(self, start: float = 0.0, end: float = np.inf) -> float:
@@ -101,19 +105,20 @@ class Meter:
         """Everything to mind, the gravest first."""
         seconds, found = self.n_samples / SAMPLE_RATE, []
         if seconds < SHORT_SECONDS:
-            found.append(
-                Caveat("short", f"The recording lasts {seconds:.2f} s: too short for an answer.", voids=True)
-            )
+            sentence = f"The recording lasts {seconds:.2f} s: too short for an answer."
+            found.append(Caveat("short", sentence, voids=True))
         elif self.speech_seconds() < LEAST_SPEECH_SECONDS:
             sentence = "No speech was found; music, noise or silence, perhaps: nothing to judge."
             found.append(Caveat("no_speech", sentence, voids=True))
-        loud = self.levels > np.percentile(self.levels, 95) - 40 if len(self.levels) else np.ones(1)
-        if 1 - loud.mean() > SILENT_SHARE:
-            share = f"{100 * (1 - loud.mean()):.0f} %"
-            found.append(Caveat("silent", f"{share} of it is silence: the score rests on little."))
+        soft = self.levels <= np.percentile(self.levels, 95) - 40 if len(self.levels) else np.zeros(1)
+        if soft.mean() > SILENT_SHARE:
+            sentence = f"{100 * soft.mean():.0f} % of it is silence: the score rests on little."
+            found.append(Caveat("silent", sentence))
         if own_rate < 12_000:
-            sentence = f"It was stored at {own_rate:,} samples a second"
-            found.append(Caveat("narrow_band", f"{sentence}, as over a telephone: traces may be gone."))
+            sentence = (
+                f"It was stored at {own_rate:,} samples a second, as over a telephone: traces may be gone."
+            )
+            found.append(Caveat("narrow_band", sentence))
         elif len(self.levels) and self.upper_band_db() < NARROW_DB:
             sentence = "Nothing is left above about 4 kHz, as over a telephone: traces may be gone."
             found.append(Caveat("narrow_band", sentence))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,7 +35,8 @@ class Detector:
 
     def score_waves(self, waves: Iterable[np.ndarray]) -> np.ndarray:
         """Whole waves of any length -> (n,) the mean score of each one's windows."""
-        return np.array([np.mean(self._score_pieces(self._cut(wave))) for wave in waves])
+        cut = ([piece for _, piece in cut_windows([wave], self.window)] for wave in waves)
+        return np.array([np.mean(self._score_pieces(pieces)) for pieces in cut])
 
     def detect(
         self,
@@ -49,35 +48,27 @@ class Detector:
 
         `progress` is told how many seconds have been judged.
         """
-        meter, facts, windows = Meter(), Facts(safe_name(path)), []
-        size = self._size()
-        hop, begin, start = size // 2, 0, 0  # of the next window, and of the samples that are kept
-        kept, waiting = np.zeros(0, np.float32), []
-        for block in read_blocks(path, facts, meter.raw, max_seconds):
-            meter.block(block)
-            kept = np.concatenate([kept, block])
-            # silero-vad hears whole frames: a window waits for its last one.
-            while begin + size + FRAME <= start + len(kept):
-                waiting.append((begin, kept[begin - start : begin - start + size]))
-                begin += hop
-                if len(waiting) == BATCH:
-                    windows += self._windows(waiting, meter)
-                    waiting = []
-                    progress(begin / SAMPLE_RATE)
-            keep_from = max(start, begin - hop)
-            kept, start = kept[keep_from - start :].copy(), keep_from
-        last = max(0, start + len(kept) - size)  # the last window ends where the recording ends
-        begins = [begin, last] if begin < last else [last]
-        waiting += [(at, kept[at - start : at - start + size]) for at in begins if at > begin - hop]
+        meter, facts, windows, waiting = Meter(), Facts(safe_name(path)), [], []
+
+        def metered() -> Iterator[np.ndarray]:
+            for block in read_blocks(path, facts, meter.raw, max_seconds):
+                meter.block(block)
+                yield block
+
+        for at, piece in cut_windows(metered(), self.window):
+            waiting.append((at, piece))
+            if len(waiting) == BATCH:
+                windows += self._windows(waiting, meter)
+                waiting = []
+                progress(at / SAMPLE_RATE)
         windows += self._windows(waiting, meter)
-        caveats = meter.caveats(facts.sample_rate)
-        if any(not np.isfinite(window.score) for window in windows):
-            raise BadAudio(
-                f"{facts.name} gives no finite score: its level is beyond what the detector can read"
-            )
-        return decide(
-            facts.name, self.card, windows, caveats, round(facts.duration_s, 3), facts.sample_rate, str(path)
-        )
+        if not np.isfinite([window.score for window in windows]).all():
+            raise BadAudio(f"{facts.name} gives no finite score: its level is beyond what can be read")
+        verdict = Verdict(
+            facts.name, self.name, round(facts.duration_s, 3), facts.sample_rate,
+            meter.caveats(facts.sample_rate), str(path), outline=meter.outline,
+        )  # fmt: skip
+        return decide(verdict, self.card, windows)
 
     def detect_many(self, paths: Iterable[str | Path]) -> Iterator[Verdict | Refusal]:
         """Verdicts in the order of `paths`; a file that cannot be judged is a Refusal."""
@@ -85,15 +76,12 @@ class Detector:
             try:
                 yield self.detect(path)
             except BadAudio as error:
-                yield Refusal(safe_name(path), str(error), str(path))
+                yield Refusal(safe_name(path), str(error), self.name, str(path))
 
-    def _size(self) -> int:
+    @property
+    def window(self) -> int:
+        """Samples of a window."""
         return round(self.card.seconds_per_window * SAMPLE_RATE)
-
-    def _cut(self, wave: np.ndarray) -> list[np.ndarray]:
-        size = self._size()
-        last = max(0, len(wave) - size)
-        return [wave[at : at + size] for at in dict.fromkeys([*range(0, last, size // 2), last])]
 
     def _score_pieces(self, pieces: list[np.ndarray]) -> np.ndarray:
         # What is shorter than a second is repeated: silence added would be heard.
@@ -102,23 +90,31 @@ class Detector:
         return np.concatenate([self.score(np.stack(batch)) for batch in batches])
 
     def _windows(self, pieces: list[tuple[int, np.ndarray]], meter: Meter) -> list[Window]:
-        """The scored windows among the pieces: those with speech."""
+        """The scored windows among the pieces, all of one length: those with speech."""
         spoken = []
-        for start, piece in pieces:
-            first, last = start / SAMPLE_RATE, (start + len(piece)) / SAMPLE_RATE
-            least = SPEECH_SHARE * min(len(piece) / SAMPLE_RATE, self.card.seconds_per_window)
-            if meter.speech_seconds(first, last) >= least:
-                spoken.append((round(first, 3), round(last, 3), piece))
-        if not spoken:
-            return []
-        same = [piece for _, _, piece in spoken]
-        sizes = {len(piece) for piece in same}
-        scores = (
-            self._score_pieces(same)
-            if len(sizes) == 1
-            else np.array([self._score_pieces([piece])[0] for piece in same])
-        )
-        return [Window(first, last, float(score)) for (first, last, _), score in zip(spoken, scores)]
+        for at, piece in pieces:
+            start, end = at / SAMPLE_RATE, (at + len(piece)) / SAMPLE_RATE
+            if meter.speech_seconds(start, end) >= SPEECH_SHARE * (end - start):
+                spoken.append((round(start, 3), round(end, 3), piece))
+        scores = self._score_pieces([piece for _, _, piece in spoken]) if spoken else []
+        return [Window(start, end, float(score)) for (start, end, _), score in zip(spoken, scores)]
+
+
+def cut_windows(blocks: Iterable[np.ndarray], size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(start, samples) of windows that overlap by half; the last one ends where the recording ends."""
+    hop, begin, start = size // 2, 0, 0  # of the next window, and of the samples that are kept
+    kept = np.zeros(0, np.float32)
+    for block in blocks:
+        kept = np.concatenate([kept, block])
+        # silero-vad hears whole frames: a window waits for its last one.
+        while begin + size + FRAME <= start + len(kept):
+            yield begin, kept[begin - start : begin - start + size]
+            begin += hop
+        keep_from = max(start, begin - hop)
+        kept, start = kept[keep_from - start :].copy(), keep_from
+    last = max(0, start + len(kept) - size)
+    for at in (begin, last) if begin < last else (last,):
+        yield at, kept[at - start : at - start + size]
 
 
 class OnnxDetector(Detector):
@@ -144,38 +140,29 @@ class RunDetector(Detector):
     """A trained run folder. Its window is the clip it was trained on, its thresholds come from its dev scores."""
 
     def __init__(self, run: Run) -> None:
+        import torch
+
         from helpers.training.load import load_model
 
-        self.run, self.name, self.metrics = run, run.name, run.metrics
+        self.run, self.name = run, run.name
         self.model, self.setting = load_model(run)
+        self.is_network = isinstance(self.model, torch.nn.Module)
         self.card = card_of(run, self.setting.seconds)
-        self.lock = threading.Lock()  # Grad-CAM hangs a hook on the network: nobody else may pass meanwhile
-
-    @property
-    def is_network(self) -> bool:
-        import torch
-
-        return isinstance(self.model, torch.nn.Module)
-
-    def features(self, waves: np.ndarray) -> Any:
-        """(n, samples) -> (n, *shape) float32 as the training saw them, rounded to the cache's float16."""
-        import torch
-
-        from helpers.features import compute
-
-        return compute(torch.from_numpy(np.ascontiguousarray(waves, np.float32)), self.setting).half().float()
 
     def score(self, waves: np.ndarray) -> np.ndarray:
         import torch
 
-        features = self.features(waves)
+        from helpers.features import compute
+
+        waves = np.ascontiguousarray(waves, np.float32)
+        # Rounded as in the cache from which the training read.
+        features = compute(torch.from_numpy(waves), self.setting).half().float()
         if self.is_network:
-            with self.lock, torch.inference_mode():
+            with torch.inference_mode():
                 return self.model(features).double().numpy()
-        table = features.numpy()
         # Models fitted on vectors eat the mean over time.
-        table = table.mean(axis=2) if table.ndim == 3 and len(self.model.shape) == 1 else table
-        return np.asarray(self.model.score(table), dtype=np.float64)
+        by_vector = features.ndim == 3 and len(self.model.shape) == 1
+        return np.asarray(self.model.score((features.mean(2) if by_vector else features).numpy()), float)
 
 
 def card_of(run: Run, seconds: float) -> Card:
@@ -197,13 +184,14 @@ def card_of(run: Run, seconds: float) -> Card:
     metrics.refuse_wrong_polarity(eer, f"{run.name}, dev")
     low, high = sorted([float(np.quantile(bonafide, 0.05)), float(np.quantile(spoof, 0.95))])
     edges = np.unique(np.quantile(values, np.linspace(0, 1, 11)))
-    edges = edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])
     fakes, humans = (np.histogram(part, edges)[0] / len(part) for part in (spoof, bonafide))
     weight = fakes + humans + 1e-9
     places = np.arange(len(weight))
     share = IsotonicRegression(increasing=False).fit(places, fakes / weight, weight).predict(places)
     counts = np.histogram(values, edges)[0].tolist()
-    trained_on = run.metrics.get("dataset", "") + ": thresholds from its dev set, not from left-out groups"
+    trained_on = (
+        f"{run.metrics.get('dataset', '')}; its thresholds come from the dev set, not from left-out groups"
+    )
     return Card.from_dict(
         {
             "name": run.name, "trained_on": trained_on, "seconds_per_window": seconds,
@@ -225,15 +213,14 @@ def _hears(run: Run) -> bool:
     from helpers.features import FEATURES
     from helpers.models import MODELS
 
-    model, features = run.metrics.get("model", ""), run.metrics.get("features", "")
-    if model not in MODELS or model == "vgg16_svm" or features not in FEATURES:
-        return False
-    weights = ("model.npz", "model.skops", "best.safetensors")
-    has_dev = "eer" in run.metrics.get("metrics", {}).get("dev", {})
+    model, setting = run.metrics.get("model", ""), FEATURES.get(run.metrics.get("features", ""))
     return (
-        FEATURES[features].sample_rate == SAMPLE_RATE
-        and has_dev
-        and any((run.folder / w).is_file() for w in weights)
+        model in MODELS
+        and model != "vgg16_svm"
+        and setting is not None
+        and setting.sample_rate == SAMPLE_RATE
+        and "eer" in run.metrics.get("metrics", {}).get("dev", {})
+        and any((run.folder / name).is_file() for name in ("best.safetensors", "model.skops", "model.npz"))
     )
 
 
@@ -245,23 +232,25 @@ def load_detector(name: Path | str | None = None) -> Detector:
     folder = SHIPPED if name is None or str(name) == "shipped" else Path(name)
     if (folder / ONNX).is_file():
         return OnnxDetector(folder)
-    from helpers.environment import where_am_i
     from helpers.runs import read_run
 
-    if not (folder / "params.json").is_file():
-        runs = where_am_i().folders.runs
-        fitting = sorted(p.parent for p in runs.glob("*/metrics.json") if p.parent.name.startswith(str(name)))
-        exact = [path for path in fitting if path.name == str(name)]
-        fitting = exact or fitting
-        if len(fitting) != 1:
-            found = ", ".join(path.name for path in fitting) or "none"
-            raise FileNotFoundError(
-                f"{name} is no run folder, and of the runs in {os.fspath(runs)} that begin so there are: {found}"
-            )
-        folder = fitting[0]
-    run = read_run(folder)
+    run = read_run(folder if (folder / "params.json").is_file() else _run_named(str(name)))
     if not run.complete:
         raise ValueError(f"{run.name} is not complete: run {run.notebook} again, it resumes")
     if not _hears(run):
         raise ValueError(f"{run.name} holds no detector of speech: choose another run")
     return RunDetector(run)
+
+
+def _run_named(name: str) -> Path:
+    from helpers.environment import where_am_i
+
+    runs = where_am_i().folders.runs
+    found = sorted(path.parent for path in runs.glob("*/metrics.json") if path.parent.name.startswith(name))
+    found = [path for path in found if path.name == name] or found
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise FileNotFoundError(
+            f"{name} is no run folder, and of the runs in {runs} that begin so there are: {names}"
+        )
+    return found[0]

@@ -7,8 +7,6 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import torch
 
 from helpers.demo.detector import CARD, ONNX, Detector, RunDetector, load_detector
 from helpers.features import FeatureSetting, spectral
-from helpers.features.computation import FUNCTIONS, level
+from helpers.features.computation import feature_of, level
 from helpers.files import write_json
 
 AGREEMENT = 2e-3  # of log-odds: a Fourier transform by convolution rounds otherwise than the fast one
@@ -45,30 +43,19 @@ class WaveToLogOdds(torch.nn.Module):
         # The remainder repeats what is shorter than a window, as the training does.
         index = (starts[:, None] + torch.arange(size)[None]) % length
         pieces = wave[:, index.flatten()].reshape(-1, size)
-        features = FUNCTIONS[self.setting.kind](level(pieces), self.setting).half().float()
+        features = feature_of(level(pieces), self.setting).half().float()
         return self.network(features).reshape(wave.shape[0], -1).mean(1)
 
 
 def _power_by_convolution(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
     """What spectral.stft_power gives, in operations that every ONNX runtime knows."""
     half = setting.n_fft // 2
-    mode = "reflect" if setting.pad_mode == "reflect" else "constant"
-    padded = torch.nn.functional.pad(waves[:, None], (half, half), mode=mode)
+    padded = torch.nn.functional.pad(waves[:, None], (half, half))
     angle = 2 * torch.pi * torch.outer(torch.arange(half + 1).double(), torch.arange(setting.n_fft).double())
     angle = (angle / setting.n_fft).remainder(2 * torch.pi)
     kernel = torch.cat([angle.cos(), angle.sin()]) * spectral.window(setting).double()
     both = torch.nn.functional.conv1d(padded, kernel.float()[:, None], stride=setting.hop_length).square()
     return (both[:, : half + 1] + both[:, half + 1 :]).transpose(1, 2)
-
-
-@contextmanager
-def _exportable() -> Iterator[None]:
-    fast = spectral.stft_power
-    spectral.stft_power = _power_by_convolution
-    try:
-        yield
-    finally:
-        spectral.stft_power = fast
 
 
 def export_onnx(detector: Detector, path: Path | None = None) -> Path:
@@ -89,12 +76,12 @@ def export_onnx(detector: Detector, path: Path | None = None) -> Path:
     part = path.with_name(path.name + ".part")
     size = detector.setting.n_samples
     try:
-        _write(WaveToLogOdds(detector).eval(), random_waves(2, size + size // 3), part)
+        _write(WaveToLogOdds(detector).eval(), _noise(2, size + size // 3), part)
         session = onnxruntime.InferenceSession(part.read_bytes(), providers=["CPUExecutionProvider"])
         for n, length in ((1, size // 2), (3, size), (2, 2 * size + 777)):
-            waves = random_waves(n, length)
-            theirs = session.run(["log_odds"], {"wave": waves.numpy()})[0]
-            ours = detector.score_waves(list(waves.numpy()))
+            waves = _noise(n, length).numpy()
+            theirs = session.run(["log_odds"], {"wave": waves})[0]
+            ours = detector.score_waves(waves)
             apart = float(np.abs(theirs - ours).max())
             if not apart <= AGREEMENT * max(1.0, float(np.abs(ours).max())):
                 raise ValueError(
@@ -103,14 +90,13 @@ def export_onnx(detector: Detector, path: Path | None = None) -> Path:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    card = {**detector.card.facts, "opset": OPSET}
-    write_json(path.with_name(CARD), card)
+    write_json(path.with_name(CARD), {**detector.card.facts, "opset": OPSET})
     return path
 
 
-def random_waves(n: int, length: int, seed: int = 0) -> torch.Tensor:
-    """(n, length) noise of many levels."""
-    rng = np.random.default_rng(seed)
+def _noise(n: int, length: int) -> torch.Tensor:
+    """(n, length) of many levels."""
+    rng = np.random.default_rng(0)
     levels = 10 ** rng.uniform(-2, -0.5, (n, 1))
     return torch.from_numpy((levels * rng.standard_normal((n, length))).astype(np.float32))
 
@@ -118,12 +104,17 @@ def random_waves(n: int, length: int, seed: int = 0) -> torch.Tensor:
 def _write(model: Any, waves: torch.Tensor, path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     axes = {"wave": {0: "batch", 1: "samples"}, "log_odds": {0: "batch"}}
-    with warnings.catch_warnings(), _exportable(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            model, (waves,), str(path), dynamo=False, input_names=["wave"], output_names=["log_odds"],
-            dynamic_axes=axes, opset_version=OPSET,
-        )  # fmt: skip
+    fast = spectral.stft_power
+    spectral.stft_power = _power_by_convolution
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                model, (waves,), str(path), dynamo=False, input_names=["wave"], output_names=["log_odds"],
+                dynamic_axes=axes, opset_version=OPSET,
+            )  # fmt: skip
+    finally:
+        spectral.stft_power = fast
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -132,13 +123,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", help="a run folder, or the name of a run or its beginning")
     parser.add_argument("--out", type=Path, help="the file to write, RUN/detector.onnx by default")
     options = parser.parse_args(argv)
-    try:
-        if options.out and (options.out.is_dir() or not options.out.absolute().parent.is_dir()):
-            raise ValueError(f"--out names a file in a folder that is there, {options.out} does not")
-        path = export_onnx(load_detector(options.run), options.out)
-    except (ValueError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    path = export_onnx(load_detector(options.run), options.out)
     print(f"{path}, {path.stat().st_size / 1e6:.2f} MB, equal to torch within {AGREEMENT:g}", file=sys.stderr)
     print(LINES.format(path=path))
     return 0

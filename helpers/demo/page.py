@@ -18,182 +18,134 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from helpers.data.audio import AUDIO_ENDINGS
-from helpers.data.errors import BadAudio
-from helpers.demo.answers import EMPTY, GONE, LONGEST_SECONDS, Answers
+from helpers.demo.answers import EMPTY, LONGEST_SECONDS, Answers, add_examples, find_examples
 from helpers.demo.detector import load_detector, usable_runs
-from helpers.demo.examples import find_examples
-from helpers.demo.report import STYLE, WARNING, refusal
+from helpers.demo.report import SCRIPT, STYLE
 from helpers.demo.verdict import clock
-from helpers.figures import verdict as figures
 
 LARGEST_UPLOAD = "100mb"
 AT_ONCE = 2  # visitors served side by side; they share the cores
 KEEP_SECONDS = 300  # an upload is deleted after so long, and all of them when the page ends
 TITLE = "Is this voice real?"
 INTRO = (
-    "Gives a verdict on a recording of speech, and says what it rests on. Nothing that you give is kept: files are "
-    f"deleted after five minutes. At most {LONGEST_SECONDS / 60:.0f} minutes of audio."
+    "Give a recording of speech, and read whether it shows traces of a synthetic voice. Nothing is kept: files are "
+    f"deleted after five minutes. At most {LONGEST_SECONDS / 60:.0f} minutes and 100 MB."
+)
+PRIVATE = {"api_visibility": "private"}
+SCROLL = (
+    "() => { if (innerWidth < 760) document.querySelector('#verdict').scrollIntoView({behavior: 'smooth'}); }"
 )
 
 
 def build_page(run: str | None = None, examples: bool = True, keep_seconds: int = KEEP_SECONDS) -> Any:
-    """The Gradio Blocks, with `launch_options` as an attribute: what launch must be told. ValueError, FileNotFoundError
-    where there is no detector."""
+    """The Gradio Blocks; its `launch_options` are what launch must be told. ValueError, FileNotFoundError: no detector."""
     folder = tempfile.mkdtemp(prefix="demo-uploads-")
     atexit.register(shutil.rmtree, folder, True)
     os.environ["GRADIO_TEMP_DIR"] = folder
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     import gradio as gr
 
-    from helpers.demo.faces import face_runs
+    from helpers.demo.faces import face_runs, face_tab
 
     first = run or "shipped"
     detector = load_detector(first)
-    answers = Answers(find_examples(detector) if examples else [])
-    answers.detectors[first] = detector  # now, not under the first visitor's eyes
     choices = {first: detector.name, **{str(one.folder): one.name for one in usable_runs()}}
     choices.setdefault("shipped", "shipped")
+    answers = Answers(find_examples(detector) if examples else [], choices)
+    answers.detectors[first] = detector  # now, not under the first visitor's eyes
     fonts = ["system-ui", "sans-serif"]  # of the system: nothing is fetched
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["monospace"])
     kept = (min(60, keep_seconds), keep_seconds)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=kept) as page:
         with gr.Column(elem_classes="ad-root"):
-            gr.HTML(f'<div class="ad-title"><h1>{TITLE}</h1><p>{INTRO}</p></div>')
             faces = face_runs()
             if faces:
                 with gr.Tab("Voice"):
-                    _voice(gr, answers, choices)
+                    _voice_tab(gr, answers)
                 with gr.Tab("Face"):
-                    _face(gr, faces[0])
+                    face_tab(gr, faces[0])
             else:
-                _voice(gr, answers, choices)
+                _voice_tab(gr, answers)
+        gr.api(_endpoint(answers), api_name="judge")
     page.queue(default_concurrency_limit=AT_ONCE, max_size=32)
     page.launch_options = {
-        "theme": theme, "css": STYLE, "max_file_size": LARGEST_UPLOAD, "server_name": "127.0.0.1",
+        "theme": theme, "css": STYLE, "head": f"<script>{SCRIPT}</script>", "max_file_size": LARGEST_UPLOAD, "server_name": "127.0.0.1",
         "share": False, "show_error": False, "footer_links": ["api"], "ssr_mode": False,
     }  # fmt: skip
     return page
 
 
-def _voice(gr: Any, answers: Answers, choices: dict[str, str]) -> None:
-    first = next(iter(choices))
-    private = {"api_visibility": "private"}
+def _voice_tab(gr: Any, answers: Answers) -> None:
+    first = next(iter(answers.choices))
+    gr.HTML(f'<div class="ad-title"><h1>{TITLE}</h1><p>{INTRO}</p></div>')
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            recording = gr.File(
+            upload = gr.File(
                 label="Recording or video", file_types=[*sorted(AUDIO_ENDINGS), "audio", "video"], type="filepath",
                 elem_id="recording", height=140,
             )  # fmt: skip
             microphone = gr.Audio(
                 sources=["microphone"], type="filepath", label="Microphone", elem_id="microphone", buttons=[]
             )
-            if answers.examples:
-                paths = [[example.path] for example in answers.examples]
-                labels = [example.label for example in answers.examples]
-                gr.Examples(paths, [recording], label="Examples", example_labels=labels)
-                # Their copies are no uploads: delete_cache spares only the files that a component keeps.
-                uploads = Path(os.environ["GRADIO_TEMP_DIR"])
-                recording.keep_in_cache.update(str(path) for path in uploads.rglob("*") if path.is_file())
-            several = len(choices) > 1
+            add_examples(gr, answers.examples, upload)
             run = gr.Dropdown(
-                [(label, key) for key, label in choices.items()], value=[first], multiselect=True,
-                label="Detectors, side by side where you choose several", elem_id="run", visible=several,
+                [(label, key) for key, label in answers.choices.items()], value=[first], multiselect=True,
+                label="Detectors, side by side where you choose several", elem_id="run",
+                visible=len(answers.choices) > 1,
             )  # fmt: skip
-            limits = gr.HTML(answers.limits(first))
         with gr.Column(scale=5, min_width=320):
             verdict = gr.HTML(EMPTY, elem_id="verdict")
-            player = gr.Audio(label="Listen", visible=False, interactive=False, buttons=[], elem_id="player")
-            with gr.Row(visible=False) as after:
-                button = gr.Button(
-                    "Break it: does the answer survive a phone call or a messenger?", elem_id="break"
-                )
-                save = gr.DownloadButton("Report to keep", elem_id="report")
+            button = gr.Button(
+                "Break it: does the answer survive a phone call or a messenger?",
+                elem_id="break",
+                visible=False,
+            )
             broken = gr.HTML("", elem_id="broken")
+    limits = gr.HTML(answers.limits(first))  # on a phone below the verdict
+    recording = gr.State()  # the path of the last one given, by upload or microphone
 
     def show(path: str | None, chosen: list[str], progress: Any = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
         started = time.monotonic()
 
-        def told(seconds: float) -> None:
-            speed = seconds / max(0.1, time.monotonic() - started)
-            progress(None, desc=f"judged {clock(seconds)}, {speed:.0f} times as fast as listening")
+        def told(done: float, total: float) -> None:
+            if not total:
+                progress(None, desc=f"Reading and listening: {clock(done)}")
+                return
+            left = (time.monotonic() - started) * (total - done) / done
+            words = f"Reading and listening: {clock(done)} of {clock(total)}, about {left:.0f} s left"
+            progress((done, total), desc=words, unit="s")
 
-        shown = answers.judge(path, *(chosen or [first]), progress=told)
-        done = "ad-facts" in shown
-        heard = gr.update(value=path if done else None, visible=done)
-        return shown, gr.update(visible=done), "", heard, answers.limits((chosen or [first])[0])
+        shown = answers.judge(path, *(chosen or [first]), progress=told) if path else EMPTY
+        return path, shown, gr.update(visible="ad-times" in shown), "", answers.limits(*(chosen or [first]))
 
-    outputs = [verdict, after, broken, player, limits]
-    scroll = "() => { if (innerWidth < 760) document.querySelector('#verdict').scrollIntoView({behavior: 'smooth'}); }"
-    for given in (recording, microphone):
+    outputs = [recording, verdict, button, broken, limits]
+    for given in (upload, microphone):
+        given.change(None, js=SCROLL, **PRIVATE)  # to where one waits, and once more when all has its height
         given.change(
-            show, [given, run], outputs, show_progress="full", show_progress_on=[verdict], **private
-        ).then(None, js=scroll, **private)
+            show, [given, run], outputs, show_progress="full", show_progress_on=[verdict], **PRIVATE
+        ).then(None, js=SCROLL, **PRIVATE)
     # The verdict of another detector goes at once, before the new one is there.
-    run.change(lambda: EMPTY, None, verdict, show_progress="hidden", **private).then(
-        lambda a, b, chosen: show(a or b, chosen), [recording, microphone, run], outputs, **private
+    run.change(lambda: (EMPTY, ""), None, [verdict, broken], show_progress="hidden", **PRIVATE).then(
+        show, [recording, run], outputs, **PRIVATE
     )
-
-    def last(a: str | None, b: str | None, chosen: list[str]) -> str:
-        return answers.break_it(a or b, (chosen or [first])[0])
-
-    def report(a: str | None, b: str | None, chosen: list[str]) -> str:
-        made = answers.report(a or b, *(chosen or [first]))
-        if made is None:
-            raise gr.Error(GONE)
-        return made
-
-    button.click(last, [recording, microphone, run], broken, show_progress="minimal", **private)
-    save.click(report, [recording, microphone, run], save, **private)
-    gr.api(_endpoint(answers, first), api_name="judge")
+    button.click(
+        lambda path, chosen: answers.break_it(path, (chosen or [first])[0]), [recording, run], broken,
+        show_progress="minimal", **PRIVATE,
+    )  # fmt: skip
 
 
-def _endpoint(answers: Answers, first: str) -> Callable[..., dict[str, Any]]:
+def _endpoint(answers: Answers) -> Callable[..., dict[str, Any]]:
     from gradio import FileData
 
-    def judge(recording: FileData, detector: str = first) -> dict[str, Any]:
-        """The verdict on a recording, under the names of predict --json."""
-        path = recording["path"] if isinstance(recording, dict) else recording.path
-        return answers.row(path, detector if detector in answers.detectors else first)
+    def judge(recording: FileData, detector: str = next(iter(answers.choices))) -> dict[str, Any]:
+        """The verdict on a recording, under the names of predict --json; a refusal has `reason`."""
+        return answers.row(recording["path"] if isinstance(recording, dict) else recording.path, detector)
 
     judge.__annotations__ = {"recording": FileData, "detector": str, "return": dict}
     return judge
-
-
-def _face(gr: Any, run: Any) -> None:
-    from helpers.demo.faces import FaceDetector
-
-    detector = FaceDetector(run)
-    gr.HTML(
-        "<h2>Is this face real?</h2><p>Judges one face from the front. It was trained on the pictures of notebook 19 "
-        f"alone, and newer generators may pass. {WARNING}</p>"
-    )
-    with gr.Row():
-        with gr.Column(scale=2, min_width=300):
-            picture = gr.Image(
-                type="filepath", sources=["upload"], label="Picture of a face", elem_id="picture"
-            )
-            submit = gr.Button("Submit", variant="primary", elem_id="submit-face")
-        with gr.Column(scale=5, min_width=320):
-            empty = '<div class="ad-card ad-empty"><p>Choose a picture of one face.</p></div>'
-            verdict = gr.HTML(empty, elem_id="face-verdict")
-
-    def judge(path: str | None) -> str:
-        if not path or not os.path.exists(path):
-            return refusal("First choose a picture." if not path else GONE.replace("recording", "picture"))
-        try:
-            answer, sentence, score = detector.detect(path)
-        except BadAudio as error:
-            return refusal(str(error))
-        kind = {"likely bona fide": "bonafide", "likely spoof": "spoof"}.get(answer, "unsure")
-        head, _, rest = sentence.partition(". ")
-        card = f'<div class="ad-card ad-{kind}"><h2>{head.rstrip(".")}</h2><p>{rest}</p></div>'
-        return card + figures.score_bar(detector.card, score)
-
-    submit.click(judge, picture, verdict, show_progress="minimal", api_visibility="private")
 
 
 def _end_in_order() -> None:
@@ -207,19 +159,11 @@ def _end_in_order() -> None:
 def main(argv: list[str] | None = None) -> int:
     """Serve the page on this machine until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m helpers demo", description=main.__doc__)
-    parser.add_argument(
-        "--run", help="the detector to begin with: shipped (the default), a run folder or its name"
-    )
+    parser.add_argument("--run", help="the first detector: shipped (the default), a run folder or its name")
     parser.add_argument("--port", type=int, help="7860 by default, or the next that is free")
-    parser.add_argument(
-        "--share", action="store_true", help="a public address for 72 hours, over Gradio's servers"
-    )
+    parser.add_argument("--share", action="store_true", help="a public address for 72 hours, over Gradio's servers")  # fmt: skip
     options = parser.parse_args(argv)
-    try:
-        _end_in_order()
-        page = build_page(options.run)
-        page.launch(**{**page.launch_options, "share": options.share, "server_port": options.port})
-    except (ValueError, FileNotFoundError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    _end_in_order()
+    page = build_page(options.run)
+    page.launch(**{**page.launch_options, "share": options.share, "server_port": options.port})
     return 0

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.data import tree
-from helpers.data.audio import AUDIO_ENDINGS, safe_name
-from helpers.data.errors import BadAudio
+from helpers.data.audio import AUDIO_ENDINGS
 from helpers.demo.detector import load_detector
 from helpers.demo.verdict import BONAFIDE, MIXED, SPOOF, Refusal, Verdict
 
@@ -36,49 +35,27 @@ def find_files(wanted: Iterable[str]) -> tuple[list[str], Counter[str]]:
     found: dict[str, None] = {}
     left_out: Counter[str] = Counter()
     for name in wanted:
-        if not os.path.isdir(name):
+        if os.path.isdir(name):
+            inside, more = tree.find_files(Path(name), AUDIO_ENDINGS)
+            found.update(dict.fromkeys(inside))
+            left_out += more
+        else:
             found[name] = None
-            continue
-        inside, more = tree.find_files(Path(name), AUDIO_ENDINGS)
-        found.update(dict.fromkeys(inside))
-        left_out += more
     return list(found), left_out
 
 
 @contextmanager
-def piped(names: list[str]) -> Iterator[list[str]]:
-    """`-` is what comes through the pipe, as a file for as long as it is judged."""
-    if "-" not in names:
-        yield names
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "stdin"
-        path.write_bytes(sys.stdin.buffer.read())
-        yield [str(path) if name == "-" else name for name in names]
-
-
-@contextmanager
 def quiet_decoders() -> Iterator[None]:
-    """Decoders write dozens of lines about a damaged file to the process's error stream: ours alone may speak."""
-    try:
-        real = sys.stderr.fileno() == 2
-    except (OSError, ValueError):  # a notebook, or a test that captures
-        real = False
-    if not real:
-        yield
-        return
-    ours, kept, nowhere = sys.stderr, os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    ours.flush()
-    sys.stderr = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
-    os.dup2(nowhere, 2)
+    """Decoders write dozens of lines about a damaged file to the process's error stream: they go nowhere."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
-        sys.stderr.close()
-        sys.stderr = ours
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(nowhere)
 
 
 def exit_code(answers: Counter[str]) -> int:
@@ -91,11 +68,10 @@ def exit_code(answers: Counter[str]) -> int:
     return 4 if missing else 0 if answers[BONAFIDE] == answers.total() else 3
 
 
-def as_row(result: Verdict | Refusal, detector: str) -> dict[str, Any]:
+def as_row(result: Verdict | Refusal) -> dict[str, Any]:
     """The same names in CSV and JSON; what does not apply is empty (CSV) or null (JSON)."""
-    row: dict[str, Any] = dict.fromkeys(COLUMNS.split())
     given = vars(result)
-    row.update({name: given[name] for name in row if name in given}, detector=detector)
+    row: dict[str, Any] = {name: given.get(name) for name in COLUMNS.split()}
     if isinstance(result, Verdict):
         row["caveats"] = [caveat.code for caveat in result.caveats]
         row["stretches"] = [[one.start, one.end, round(one.score, 3)] for one in result.stretches]
@@ -103,38 +79,38 @@ def as_row(result: Verdict | Refusal, detector: str) -> dict[str, Any]:
     return row
 
 
-def _write_csv(results: Iterable[tuple[str, Any]]) -> None:
+def _write_csv(results: Iterable[Verdict | Refusal]) -> None:
     writer = csv.DictWriter(sys.stdout, COLUMNS.split(), lineterminator="\n")
     writer.writeheader()
-    for detector, result in results:
-        row = as_row(result, detector)
+    for result in results:
+        row = as_row(result)
         row["caveats"] = " ".join(row["caveats"] or [])
         row["stretches"] = " ".join(f"{start:g}-{end:g}" for start, end, _ in row["stretches"] or [])
         writer.writerow(row)
 
 
-def _write_json(results: Iterable[tuple[str, Any]]) -> None:
+def _write_json(results: Iterable[Verdict | Refusal]) -> None:
     sys.stdout.write('{"recordings": [')
-    for i, (detector, result) in enumerate(results):
-        row = as_row(result, detector)
-        row["windows"] = [vars(window) for window in getattr(result, "windows", [])]
+    for i, result in enumerate(results):
+        row = {**as_row(result), "windows": [vars(window) for window in getattr(result, "windows", [])]}
         sys.stdout.write((",\n" if i else "\n") + json.dumps(row))
     sys.stdout.write("\n]}\n")
 
 
-def _write_table(results: Iterable[tuple[str, Any]]) -> None:
+def _write_table(results: Iterable[Verdict | Refusal]) -> None:
     print(f"{'recording':<40}  {'answer':<16}  {'score':>7}  {'seconds':>8}  why")
-    for detector, result in results:
+    for result in results:
         name = result.name if len(result.name) <= 40 else result.name[:19] + "…" + result.name[-20:]
         if isinstance(result, Refusal):
             print(f"{name:<40}  {result.reason}")
             continue
         score = "–" if result.score is None else f"{result.score:.2f}"
-        headline = f"{result.headline}. " if result.answer == MIXED else ""
-        why = " ".join(
-            [headline + result.evidence, result.share, *(f"[{one.code}]" for one in result.caveats)]
+        headline = f"{result.headline}." if result.answer == MIXED else ""
+        codes = (f"[{caveat.code}]" for caveat in result.caveats)
+        why = " ".join(part for part in (headline, result.evidence, result.share, *codes) if part)
+        print(
+            f"{name:<40}  {result.answer:<16}  {score:>7}  {result.duration_s:>8.1f}  {why} ({result.detector})"
         )
-        print(f"{name:<40}  {result.answer:<16}  {score:>7}  {result.duration_s:>8.1f}  {why} ({detector})")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -150,41 +126,36 @@ def main(argv: list[str] | None = None) -> int:
     form.add_argument("--csv", action="store_true", help="one line a recording and detector")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="also write a report to keep")
     options = parser.parse_args(argv)
-    started, answers, seconds, kept = time.monotonic(), Counter[str](), 0.0, []
-    with piped(options.files) as wanted:
-        files, left_out = find_files(wanted)
-        try:
-            detectors = [load_detector(name) for name in options.run or ["shipped"]]
-        except (ValueError, FileNotFoundError) as error:
-            print(error, file=sys.stderr)
-            return 2
+    started, answers, seconds, entries = time.monotonic(), Counter[str](), 0.0, []
+    files, left_out = find_files(options.files)
+    detectors = [load_detector(name) for name in options.run or ["shipped"]]
 
-        def results() -> Iterator[tuple[str, Verdict | Refusal]]:
-            nonlocal seconds
-            for path in files:
+    def results() -> Iterator[Verdict | Refusal]:
+        nonlocal seconds
+        with tempfile.TemporaryDirectory() as folder:
+            for name in files:
+                path = Path(folder, "stdin") if name == "-" else Path(name)
+                if name == "-":
+                    path.write_bytes(sys.stdin.buffer.read())
                 for detector in detectors:
-                    try:
-                        result: Verdict | Refusal = (verdict := detector.detect(path))
-                        seconds += verdict.duration_s
-                    except BadAudio as error:
-                        result = Refusal(safe_name(path), str(error), path)
-                    if path not in options.files and Path(path).name == "stdin":
-                        result.path = "-"
+                    (result,) = detector.detect_many([path])
+                    result.path = name
                     answers[getattr(result, "answer", "refused")] += 1
+                    seconds += getattr(result, "duration_s", 0.0)
                     if options.report and isinstance(result, Verdict):
                         from helpers.demo.report import entry
 
-                        kept.append(entry(result, detector.card, path))
-                    yield detector.name, result
+                        entries.append(entry(result, detector.card, path))
+                    yield result
 
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="backslashreplace")  # names that are no text
-        with quiet_decoders():
-            (_write_json if options.json else _write_csv if options.csv else _write_table)(results())
-    if options.report and kept:
-        from helpers.demo.report import write_report
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that are no text
+    with quiet_decoders():
+        (_write_json if options.json else _write_csv if options.csv else _write_table)(results())
+    if entries:
+        from helpers.demo.report import as_report
 
-        write_report(options.report, kept)
+        options.report.write_text(as_report(entries), encoding="utf-8")
         print(f"{options.report} holds the report", file=sys.stderr)
     if not files:
         print(f"no audio files in {', '.join(options.files)}", file=sys.stderr)

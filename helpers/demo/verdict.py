@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,11 @@ import numpy as np
 from helpers.demo.caveats import Caveat
 
 BONAFIDE, UNSURE, SPOOF, MIXED = "likely bona fide", "cannot tell", "likely spoof", "mixed"
-ANSWERS = (BONAFIDE, UNSURE, SPOOF, MIXED)
+HEADLINES = {
+    BONAFIDE: "Likely bona fide: a human voice",
+    UNSURE: "Cannot tell",
+    SPOOF: "Likely spoof: a synthetic or converted voice",
+}
 ADJACENT = 2  # windows in a row that make a stretch
 
 
@@ -70,36 +74,30 @@ class Card:
 
 @dataclass
 class Verdict:
-    """The answer on one recording. `share` is empty and `fake_share` None where a caveat leaves no ground for a number."""
+    """The answer on one recording. Where a caveat leaves no ground for a number, `share` is empty, `fake_share` None."""
 
     name: str
-    answer: str
-    headline: str
-    evidence: str
-    share: str
-    score: float | None  # mean log-odds of the windows with speech; None where there is no speech
-    fake_share: float | None
+    detector: str
     duration_s: float
     sample_rate: int
-    detector: str
+    caveats: list[Caveat]
+    path: str = ""
+    answer: str = UNSURE
+    headline: str = "Cannot tell"
+    evidence: str = ""
+    share: str = ""
+    score: float | None = (
+        None  # mean log-odds of the windows with speech; None where there is nothing to judge
+    )
+    fake_share: float | None = None
     windows: list[Window] = field(default_factory=list)
     stretches: list[Window] = field(default_factory=list)  # they look synthetic; adjacent windows merged
-    caveats: list[Caveat] = field(default_factory=list)
-    path: str = ""
+    outline: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)  # see Meter
 
     @property
     def sentence(self) -> str:
         """The verdict as one would say it."""
         return " ".join(part for part in (f"{self.headline}.", self.evidence, self.share) if part)
-
-    @property
-    def emptied(self) -> bool:
-        """Whether a caveat says that there is nothing to judge."""
-        return any(caveat.voids for caveat in self.caveats)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**asdict(self), "sentence": self.sentence}
 
 
 @dataclass
@@ -108,6 +106,7 @@ class Refusal:
 
     name: str
     reason: str
+    detector: str = ""
     path: str = ""
 
 
@@ -122,7 +121,7 @@ def trained_on_in_words(trained_on: Any) -> str:
 
 def clock(seconds: float) -> str:
     """`1:40`."""
-    return f"{int(round(seconds)) // 60}:{int(round(seconds)) % 60:02d}"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def share_in_words(share: float) -> str:
@@ -151,33 +150,30 @@ def spoof_stretches(windows: list[Window], threshold: float | None) -> list[Wind
     ]
 
 
-def decide(
-    name: str, card: Card, windows: list[Window], caveats: list[Caveat], duration_s: float, sample_rate: int, path: str = ""
-) -> Verdict:  # fmt: skip
-    """The windows with speech and the caveats -> the verdict."""
-    score = float(np.mean([window.score for window in windows])) if windows else None
-    void = next((caveat for caveat in caveats if caveat.voids), None)
-    common = (duration_s, sample_rate, card.name, windows)
-    if void is not None or score is None:
-        sentence = void.sentence if void else ""
-        return Verdict(name, UNSURE, "Cannot tell", sentence, "", score, None, *common, [], caveats, path)
-    answer, stretches = card.answer(score), spoof_stretches(windows, card.spoof)
-    outside = [w for w in windows if not any(s.start <= w.start and w.end <= s.end for s in stretches)]
-    if stretches and len(outside) >= ADJACENT:
-        answer = MIXED
-    headline = answer.capitalize()
-    if answer == UNSURE and card.bonafide is None and "No traces" in card.evidence(score):
-        headline = "Cannot tell: no traces found"
-    evidence = card.evidence(score)
-    if answer == MIXED:
-        places = [f"{clock(stretch.start)}–{clock(stretch.end)}" for stretch in stretches]
+def decide(verdict: Verdict, card: Card, windows: list[Window]) -> Verdict:
+    """Fill in the answer, from the windows with speech and the caveats that the verdict holds."""
+    void = next((caveat for caveat in verdict.caveats if caveat.voids), None)
+    if void or not windows:
+        verdict.evidence = void.sentence if void else "Nowhere is there enough speech to judge."
+        return verdict
+    score = verdict.score = float(np.mean([window.score for window in windows]))
+    verdict.windows, verdict.stretches = windows, spoof_stretches(windows, card.spoof)
+    verdict.answer, verdict.evidence = card.answer(score), card.evidence(score)
+    verdict.headline = HEADLINES[verdict.answer]
+    if verdict.answer == UNSURE and card.bonafide is None and card.fake_share_of(score) <= 0.5:
+        verdict.headline = "Cannot tell: no traces found"
+    outside = [
+        w for w in windows if not any(s.start <= w.start and w.end <= s.end for s in verdict.stretches)
+    ]
+    if verdict.stretches and len(outside) >= ADJACENT:
+        places = [f"{clock(stretch.start)}–{clock(stretch.end)}" for stretch in verdict.stretches]
         more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-        headline = f"Mixed: {', '.join(places[:3])}{more} looks synthetic"
-        evidence = "Strong traces of synthesis there, not in the rest."
-    share = fake_share = None
-    if not caveats and answer != MIXED:
-        fake_share = card.fake_share_of(score)
-        share = f"Of recordings with such a score, {share_in_words(fake_share)} {'was' if share_in_words(fake_share)[:2] == '1 ' else 'were'} fake."
-    return Verdict(
-        name, answer, headline, evidence, share or "", score, fake_share, *common, stretches, caveats, path
-    )
+        verdict.answer = MIXED
+        verdict.headline = f"Mixed: {', '.join(places[:3])}{more} looks synthetic"
+        verdict.evidence = "Strong traces of synthesis there, not in the rest."
+    elif not verdict.caveats:
+        verdict.fake_share = card.fake_share_of(score)
+        words = share_in_words(verdict.fake_share)
+        verb = "was" if words.startswith("1 ") else "were"
+        verdict.share = f"In tests with as many fakes as human voices, {words} with such a score {verb} fake."
+    return verdict

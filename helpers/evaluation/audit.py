@@ -9,7 +9,7 @@ import pandas as pd
 
 from helpers.evaluation.intervals import ROUNDS
 from helpers.evaluation.summary import summarise_split
-from helpers.metrics import eer
+from helpers.metrics import by_class, eer
 from helpers.runs import Run
 
 MEASURES = {
@@ -22,7 +22,7 @@ MEASURES = {
 CHANCE_FROM = 0.35  # an audit above this tells little about a class
 
 
-def shortcut_scores(measures: pd.DataFrame, columns: Sequence[str] = tuple(MEASURES)) -> pd.DataFrame:
+def shortcut_scores(measures: pd.DataFrame) -> pd.DataFrame:
     """Table of measures -> score table of a logistic regression that was fitted on the train split.
 
     Columns `utterance, label, split, attack, speaker` and the measures. ValueError without both classes in train.
@@ -31,21 +31,20 @@ def shortcut_scores(measures: pd.DataFrame, columns: Sequence[str] = tuple(MEASU
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    train = measures[measures["split"] == "train"]
-    if train["label"].nunique() < 2:
+    train = measures["split"] == "train"
+    if measures.loc[train, "label"].nunique() < 2:
         raise ValueError("the shortcut audit is fitted on train: it needs bona fide and spoof rows there")
-    values = measures[list(columns)].astype(float).replace([np.inf, -np.inf], np.nan)
-    middle = values[measures["split"] == "train"].median()
-    values = values.fillna(middle)
+    values = measures[list(MEASURES)].astype(float).replace([np.inf, -np.inf], np.nan)
+    values = values.fillna(values[train].median())
     # Balanced, so that the few bona fide weigh as much as the many spoofs.
     model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
-    model.fit(values[measures["split"] == "train"], train["label"] == "bonafide")
+    model.fit(values[train], measures.loc[train, "label"] == "bonafide")
     kept = [c for c in ("utterance", "attack", "label", "split", "speaker", "group") if c in measures]
     return measures[kept].assign(score=model.decision_function(values))
 
 
 def audit(measures: pd.DataFrame, split: str = "eval", rounds: int = ROUNDS, seed: int = 0) -> dict:
-    """What the shortcuts alone reach on `split`: {eer, eer_interval, per_attack, alone, sentence}.
+    """What the shortcuts alone reach on `split`: its section of `summarise`, with `split`, `alone` and `sentence`.
 
     `alone` gives each measure's own EER, its direction chosen on train. An EER above 50 % here is a finding too
     (train and eval disagree), so polarity is not refused.
@@ -54,33 +53,17 @@ def audit(measures: pd.DataFrame, split: str = "eval", rounds: int = ROUNDS, see
     here = scored[scored["split"] == split]
     if here["label"].nunique() < 2:
         raise ValueError(f"the shortcut audit needs both classes in {split}")
-    section = summarise_split(here.reset_index(drop=True), None, rounds, seed)
-    alone = {name: eer_alone(measures, name, split) for name in MEASURES if name in measures}
-    found = {
-        "split": split,
-        "eer": section["eer"],
-        "eer_interval": section["eer_interval"],
-        "alone": alone,
-        "n_bonafide": section["n_bonafide"],
-        "n_spoof": section["n_spoof"],
-        "per_attack": {
-            a: {k: v[k] for k in ("eer", "eer_interval", "n")} for a, v in section["per_attack"].items()
-        },
-    }
-    found["sentence"] = sentence(found)
-    return found
+    found = summarise_split(here.reset_index(drop=True), None, rounds, seed)
+    found |= {"split": split, "alone": {name: eer_alone(measures, name, split) for name in MEASURES}}
+    return found | {"sentence": sentence(found)}
 
 
 def eer_alone(measures: pd.DataFrame, column: str, split: str) -> float:
     """EER of one measure used as the score; its sign comes from train."""
-
-    def rate(table: pd.DataFrame, sign: int) -> float:
-        usable = table[np.isfinite(table[column].astype(float))]
-        is_bonafide = usable["label"] == "bonafide"
-        return eer(sign * usable.loc[is_bonafide, column], sign * usable.loc[~is_bonafide, column])[0]
-
-    sign = 1 if rate(measures[measures["split"] == "train"], 1) <= 0.5 else -1
-    return rate(measures[measures["split"] == split], sign)
+    usable = measures[np.isfinite(measures[column].astype(float))].rename(columns={column: "score"})
+    train, here = (usable[usable["split"] == name] for name in ("train", split))
+    sign = 1 if eer(*by_class(train))[0] <= 0.5 else -1
+    return eer(*(sign * scores for scores in by_class(here)))[0]
 
 
 def sentence(found: dict) -> str:
@@ -144,10 +127,6 @@ def find_measures(runs: Sequence[Run], dataset: str) -> pd.DataFrame | None:
     for run in reversed(list(runs)):
         path = run.folder / "shortcuts.csv"
         if path.is_file() and run.parameters.get("dataset") == dataset:
-            return pd.read_csv(
-                path,
-                dtype={"utterance": str, "attack": str, "speaker": str},
-                keep_default_na=False,
-                na_values=[""],
-            )
+            words = dict.fromkeys(["utterance", "attack", "speaker"], str)
+            return pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
     return None

@@ -1,14 +1,17 @@
-"""Scores -> log-likelihood ratios by logistic regression on dev, and whether they can be believed."""
+"""Logistic regression on dev: scores of one run, or of several together, -> log-likelihood ratios to believe or not."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from helpers.metrics import act_dcf, by_class, cllr, eer, min_cllr, refuse_wrong_polarity
+from helpers.metrics import by_class, eer, measures, refuse_wrong_polarity
+from helpers.runs import Run
 
+KEYS = ["utterance", "split", "label", "attack"]
 FIRMNESS = 1e4  # inverse strength of the penalty: keeps weights finite where dev is perfectly separated
 
 
@@ -57,15 +60,13 @@ def calibrate(scores: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
     calibrated = scores.assign(score=calibration(scores["score"]))
     changed = {}
     for split in [s for s in ("dev", "eval") if (scores["split"] == s).any()]:
-        before, after = (by_class(t[t["split"] == split]) for t in (scores, calibrated))
+        before, after = (measures(*by_class(t[t["split"] == split])) for t in (scores, calibrated))
         changed[split] = {
-            "cllr_before": cllr(*before),
-            "cllr_after": cllr(*after),
-            "min_cllr": min_cllr(*after),
-            "act_dcf_before": act_dcf(*before),
-            "act_dcf_after": act_dcf(*after),
+            "cllr_before": before["cllr"],
+            "cllr_after": after["cllr"],
+            "min_cllr": after["min_cllr"],
         }
-    return calibrated, {"weight": calibration.weights[0], "offset": calibration.offset, **changed}
+    return calibrated, changed
 
 
 def reliability(calibrated: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
@@ -75,17 +76,49 @@ def reliability(calibrated: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
     """
     is_bonafide = (calibrated["label"] == "bonafide").to_numpy()
     claimed = 1 / (1 + np.exp(-np.clip(calibrated["score"].to_numpy(dtype=float), -50, 50)))
-    weights = np.where(is_bonafide, 0.5 / is_bonafide.sum(), 0.5 / (~is_bonafide).sum())
-    which = np.minimum((claimed * bins).astype(int), bins - 1)
-    rows = []
-    for number in np.unique(which):
-        here = which == number
-        total = weights[here].sum()
-        rows.append(
-            {
-                "claimed": float((weights[here] * claimed[here]).sum() / total),
-                "found": float(weights[here & is_bonafide].sum() / total),
-                "n": int(here.sum()),
-            }
-        )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(
+        {
+            "bin": np.minimum((claimed * bins).astype(int), bins - 1),
+            "claimed": claimed,
+            "found": is_bonafide,
+            "weight": np.where(is_bonafide, 0.5 / is_bonafide.sum(), 0.5 / (~is_bonafide).sum()),
+        }
+    )
+    table[["claimed", "found"]] = table[["claimed", "found"]].mul(table["weight"], axis=0)
+    sums = table.groupby("bin")[["claimed", "found", "weight"]].sum()
+    means = sums[["claimed", "found"]].div(sums["weight"], axis=0)
+    return means.assign(n=table.groupby("bin").size()).reset_index(drop=True)
+
+
+def join_scores(runs: Sequence[Run]) -> pd.DataFrame:
+    """Score tables of runs on one data set -> one row an utterance, a column `score_<i>` for each run.
+
+    ValueError where the runs did not score the same utterances.
+    """
+    if len(runs) < 2:
+        raise ValueError(f"a fusion needs two runs or more, got {len(runs)}")
+    tables = [run.read_scores() for run in runs]
+    tables = [table[table["split"].isin(["dev", "eval"])] for table in tables]
+    joined = tables[0].rename(columns={"score": "score_0"})
+    for number, (run, table) in enumerate(zip(runs[1:], tables[1:], strict=True), start=1):
+        added = table[KEYS + ["score"]].rename(columns={"score": f"score_{number}"})
+        both = joined.merge(added, on=KEYS, how="inner", validate="one_to_one")
+        if not len(both) == len(joined) == len(table):
+            raise ValueError(
+                f"{runs[0].name} and {run.name} did not score the same utterances: "
+                f"{len(joined)} and {len(table)}, {len(both)} shared; run both on one data set"
+            )
+        joined = both
+    return joined
+
+
+def fuse(runs: Sequence[Run]) -> tuple[pd.DataFrame, dict[str, float]]:
+    """(score table of log-likelihood ratios, weight of each run). Nothing of eval enters the fit."""
+    joined = join_scores(runs)
+    columns = [f"score_{number}" for number in range(len(runs))]
+    dev = joined[joined["split"] == "dev"]
+    if dev.empty:
+        raise ValueError("a fusion is fitted on dev, and these runs hold no dev scores")
+    fitted = fit(dev[columns].to_numpy(), dev["label"], tuple(run.name for run in runs))
+    table = joined.drop(columns=columns).assign(score=fitted(joined[columns].to_numpy()))
+    return table, {run.name: weight for run, weight in zip(runs, fitted.weights, strict=True)}

@@ -10,20 +10,24 @@ from pathlib import Path
 
 from helpers.data.errors import DataError, say
 from helpers.evaluation.scores import check_scores, eval_rows, read_asv, read_scores
-from helpers.evaluation.summary import asvspoof_names, by_class, summarise_split, thresholds
-from helpers.metrics import LA2019_EVAL, ErrorCurve, eer_official, measures, refuse_wrong_polarity
+from helpers.evaluation.summary import asvspoof_names, summarise_split, thresholds
+from helpers.metrics import LA2019_EVAL, by_class, eer, refuse_wrong_polarity
 
-JSON_KEYS = [
-    "eer",
-    "eer_official",
-    "min_tdcf_v1",
-    "min_tdcf_v2",
-    "min_dcf",
-    "act_dcf",
-    "cllr",
-    "min_cllr",
-    "auc",
-]
+RATES = {
+    "eer": "EER",
+    "eer_official": "EER, official code",
+    "accuracy": "",
+    "macro_f1": "macro-F1",
+    "auc": "AUC",
+}
+COSTS = {
+    "min_tdcf_v1": "min t-DCF (2019)",
+    "min_tdcf_v2": "min t-DCF (2021)",
+    "min_dcf": "minDCF (ASVspoof 5)",
+    "act_dcf": "actDCF (if scores are LLRs)",
+    "cllr": "Cllr, bits (if LLRs)",
+    "min_cllr": "min Cllr, bits",
+}
 
 
 def evaluate(argv: Sequence[str] | None = None) -> int:
@@ -73,94 +77,41 @@ def figures(
     A file with splits, as a run folder's scores.csv or the keys of ASVspoof 2021, is judged on eval, at dev's
     threshold where it has dev; `subsets` has the EER of each other split.
     """
-    given, chosen = read_scores(scores, labels, repeats or asv is not None, bonafide, higher), None
-    table = check_scores(eval_rows(given), Path(scores).name, repeats or asv is not None)
+    name, repeats = Path(scores).name, repeats or asv is not None
+    given, chosen = read_scores(scores, labels, repeats, bonafide, higher), None
+    table = check_scores(eval_rows(given), name, repeats)
     if len(table) < len(given):
         dev = given[given["split"] == "dev"]
         chosen = thresholds(dev) if dev["label"].nunique() == 2 else None
-    curve = ErrorCurve(*by_class(table))
-    refuse_wrong_polarity(
-        max(curve.eer()[0], curve.eer_official()) if len(set(curve.order)) > 1 else 0.0, Path(scores).name
-    )
-    errors = read_asv(asv) if asv else LA2019_EVAL
-    found = measures(*by_class(table), errors)
-    if asv:
-        source = Path(asv).name
-    else:
-        source = "constants of ASVspoof 2019 LA eval"
-        if not asvspoof_names(table):
-            source += ", although these attacks are not from there: read t-DCF with care"
-    result = {key: found[key] for key in JSON_KEYS} | {
-        "asv": source,
-        "n_bonafide": curve.n_bonafide,
-        "n_spoof": curve.n_spoof,
-        "threshold_from": "dev" if chosen else "the scores themselves",
-    }
+    section = summarise_split(table, chosen, max(rounds, 1), 0, read_asv(asv) if asv else LA2019_EVAL)
+    refuse_wrong_polarity(max(section["eer"], section["eer_official"]), name)
+    if not rounds:
+        for part in (section, *section["per_attack"].values()):
+            for key in [key for key in part if key.endswith("_interval")]:
+                del part[key]
+    section["asv"] = Path(asv).name if asv else "constants of ASVspoof 2019 LA eval"
+    if not asv and not asvspoof_names(table):
+        section["asv"] += ", although these attacks are not from there: read t-DCF with care"
     if given.attrs.get("notes"):
-        result["notes"] = given.attrs["notes"]
+        section["notes"] = given.attrs["notes"]
     if len(table) < len(given):
-        result["subsets"] = {
-            str(name): {"eer": ErrorCurve(*by_class(rows)).eer()[0], "n": len(rows)}
+        section["subsets"] = {
+            str(name): {"eer": eer(*by_class(rows))[0], "n": len(rows)}
             for name, rows in given[given["split"] != "eval"].groupby("split")
             if rows["label"].nunique() == 2
         }
-    if rounds:
-        section = summarise_split(table, chosen, rounds, 0, errors)
-        extra = [
-            "threshold",
-            "accuracy",
-            "balanced_accuracy",
-            "precision",
-            "recall",
-            "macro_f1",
-            "confusion",
-            "eer_interval",
-            "resampled_by",
-            "mean_attack_eer",
-            "mean_attack_eer_interval",
-            "per_speaker",
-        ]
-        result |= {key: section[key] for key in extra if key in section}
-        result["per_attack"] = section["per_attack"]
-    else:
-        people, _ = by_class(table)
-        spoofs = table[(table["label"] == "spoof") & (table["attack"] != "-")]
-        result["per_attack"] = {
-            str(name): {
-                "eer": ErrorCurve(people, rows["score"]).eer()[0],
-                "n": len(rows),
-                "eer_official": eer_official(people, rows["score"]),
-            }
-            for name, rows in spoofs.groupby("attack")
-        }
-    return result
+    return section
 
 
 def as_text(found: dict) -> str:
     """The figures for people, percentages where rates are meant."""
-    point = (
-        "accuracy at dev's threshold" if found["threshold_from"] == "dev" else "accuracy at the EER threshold"
-    )
-    percent = {
-        "eer": "EER",
-        "eer_official": "EER, official code",
-        "accuracy": point,
-        "macro_f1": "macro-F1",
-        "auc": "AUC",
-    }
-    plain = {
-        "min_tdcf_v1": "min t-DCF (2019)",
-        "min_tdcf_v2": "min t-DCF (2021)",
-        "min_dcf": "minDCF (ASVspoof 5)",
-        "act_dcf": "actDCF (if scores are LLRs)",
-        "cllr": "Cllr, bits (if LLRs)",
-        "min_cllr": "min Cllr, bits",
-    }
+    place = "dev's" if found["threshold_from"] == "dev" else "the EER"
+    percent = RATES | {"accuracy": f"accuracy at {place} threshold"}
     lines = [f"{found['n_bonafide']:,} bona fide, {found['n_spoof']:,} spoof; t-DCF with {found['asv']}"]
     if "subsets" in found:
         lines[0] = "eval alone: " + lines[0]
     lines += [f"note: {note}" for note in found.get("notes", [])]
-    for key, name in {**percent, **plain}.items():
+    for key, name in {**percent, **COSTS}.items():
         if key in found:
             value = f"{100 * found[key]:9.4f} %" if key in percent else f"{found[key]:9.6f}"
             if key == "eer" and "eer_interval" in found:

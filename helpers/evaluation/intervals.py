@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.metrics import ErrorCurve, checked
 
 ROUNDS = 1000
-LEVEL = 0.95
+TAIL = 0.025  # on each side of a 95 % interval
 UNKNOWN_SPEAKER = {"", "-", "nan", "none", "unknown"}
 
 
@@ -23,7 +23,7 @@ class Ranking:
         rows = np.arange(scores.size) if rows is None else np.asarray(rows)
         mine, values = is_bonafide[rows], scores[rows]
         curve = ErrorCurve(values[mine], values[~mine])
-        self.rate = curve.eer()[0]
+        self.rate, self.rate_official = curve.eer()[0], curve.eer_official()
         self.rows = rows[np.lexsort((~mine, values))]  # bona fide first on ties, as in the curve
         self.bonafide = np.flatnonzero(curve.is_bonafide)
         self.is_bonafide = curve.is_bonafide
@@ -100,21 +100,20 @@ def resamples(is_bonafide, speakers=None, rounds: int = ROUNDS, seed: int = 0) -
         yield weights
 
 
-def percentile_interval(values, level: float = LEVEL) -> list[float]:
-    """The middle `level` of the values that exist, [low, high]."""
-    values = np.asarray(values, dtype=float)
-    values = values[~np.isnan(values)]
-    tail = 50 * (1 - level)
-    return [float(v) for v in np.percentile(values, [tail, 100 - tail])]
+def percentile_interval(values) -> list[float]:
+    """The middle 95 % of the values that exist, [low, high]."""
+    return [
+        float(v) for v in np.nanpercentile(np.asarray(values, dtype=float), [100 * TAIL, 100 - 100 * TAIL])
+    ]
 
 
-def eer_interval_of(rate: float, values, fewest: int, level: float = LEVEL) -> list[float]:
+def eer_interval_of(rate: float, values, fewest: int) -> list[float]:
     """Percentile interval; a rate of 0 still has the upper end that `fewest` trials without an error allow.
 
     No resample of a perfect separation holds an error, so the bootstrap alone would claim certainty.
     """
-    low, high = percentile_interval(values, level)
-    certain = 1 - ((1 - level) / 2) ** (1 / fewest)
+    low, high = percentile_interval(values)
+    certain = 1 - TAIL ** (1 / fewest)
     if rate == 0:
         high = max(high, certain)
     if rate == 1:
@@ -122,95 +121,52 @@ def eer_interval_of(rate: float, values, fewest: int, level: float = LEVEL) -> l
     return [low, high]
 
 
-def eer_interval(
-    table: pd.DataFrame, rounds: int = ROUNDS, seed: int = 0, level: float = LEVEL
-) -> list[float]:
-    """[low, high] of the pooled EER of a score table, by speaker where at least five are known."""
-    is_bonafide = (table["label"] == "bonafide").to_numpy()
-    ranking = Ranking(table["score"], is_bonafide)
-    draws = resamples(is_bonafide, speaker_codes(table), rounds, seed)
-    return eer_interval_of(ranking.eer(), [ranking.eer(w) for w in draws], ranking.fewest, level)
-
-
 @dataclass(frozen=True)
 class Difference:
     """EER of the first model less that of the second, on the same resamples of the same utterances."""
 
-    first: str
-    second: str
     difference: float  # below 0: the first is better
     interval: list[float]
     n: int  # utterances that both scored
     verdict: str  # a sentence
 
-    @property
-    def decided(self) -> bool:
-        return self.interval[0] > 0 or self.interval[1] < 0
-
-    def to_dict(self) -> dict:
-        return asdict(self) | {"decided": self.decided}
-
 
 def paired_difference(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
+    first: pd.DataFrame | Sequence[pd.DataFrame],
+    second: pd.DataFrame | Sequence[pd.DataFrame],
     names: Sequence[str] = ("A", "B"),
     rounds: int = ROUNDS,
     seed: int = 0,
-    level: float = LEVEL,
 ) -> Difference:
-    """Paired bootstrap of two score tables over the utterances that both hold.
+    """Paired bootstrap of two score tables over the utterances that all hold.
 
-    ValueError where labels disagree or nothing is shared. Different draws of the training seed are not part of
-    this interval: two runs of one model may differ by a point of EER on the same list.
+    Several tables of one side are trainings with other seeds: their mean EER is compared, and each round draws
+    among them too. With one table a side the luck of the training is not in the interval: two runs of one model
+    may differ by a point of EER on the same list. ValueError where labels disagree or nothing is shared.
     """
-    shared = first.merge(
-        second[["utterance", "label", "score"]],
-        on="utterance",
-        suffixes=("", "_second"),
-        validate="one_to_one",
-    )
-    if shared.empty:
+    sides = [[given] if isinstance(given, pd.DataFrame) else list(given) for given in (first, second)]
+    tables = [table.set_index("utterance") for side in sides for table in side]
+    shared = sorted(set.intersection(*(set(table.index) for table in tables)))
+    if not shared:
         raise ValueError(f"{names[0]} and {names[1]} share no utterance: they cannot be compared")
-    wrong = int((shared["label"] != shared["label_second"]).sum())
+    tables = [table.loc[shared] for table in tables]
+    wrong = sum(int((table["label"] != tables[0]["label"]).sum()) for table in tables)
     if wrong:
         raise ValueError(f"{names[0]} and {names[1]} disagree about the label of {wrong} utterances")
-    is_bonafide = (shared["label"] == "bonafide").to_numpy()
-    one = Ranking(shared["score"], is_bonafide)
-    other = Ranking(shared["score_second"], is_bonafide)
-    values = [one.eer(w) - other.eer(w) for w in resamples(is_bonafide, speaker_codes(shared), rounds, seed)]
-    difference = one.eer() - other.eer()
+    is_bonafide = (tables[0]["label"] == "bonafide").to_numpy()
+    ranked = [Ranking(table["score"], is_bonafide) for table in tables]
+    one, other = ranked[: len(sides[0])], ranked[len(sides[0]) :]
+    luck, values = np.random.default_rng(seed + 1), []
+    for weights in resamples(is_bonafide, speaker_codes(tables[0]), rounds, seed):
+        drawn = [[side[k] for k in luck.integers(0, len(side), len(side))] for side in (one, other)]
+        values.append(np.subtract(*(np.mean([ranking.eer(weights) for ranking in side]) for side in drawn)))
+    difference = float(np.mean([r.rate for r in one]) - np.mean([r.rate for r in other]))
     # Two rates that are equal as fractions may differ in their last bits: that is no difference.
-    low, high = (round(end, 12) + 0.0 for end in percentile_interval(values, level))
+    low, high = (round(end, 12) + 0.0 for end in percentile_interval(values))
     if high < 0:
         verdict = f"{names[0]} is better than {names[1]}"
     elif low > 0:
         verdict = f"{names[1]} is better than {names[0]}"
     else:
         verdict = f"cannot tell {names[0]} from {names[1]}"
-    return Difference(names[0], names[1], difference, [low, high], len(shared), verdict)
-
-
-def over_seeds(values: Sequence[float]) -> dict:
-    """Mean and range of one figure over several seeds: {mean, low, high, n}."""
-    array = np.asarray(list(values), dtype=float)
-    if not array.size:
-        raise ValueError("no seeds to average")
-    return {
-        "mean": float(array.mean()),
-        "low": float(array.min()),
-        "high": float(array.max()),
-        "n": int(array.size),
-    }
-
-
-def interval_of(
-    statistic: Callable[[np.ndarray], float],
-    is_bonafide,
-    speakers=None,
-    rounds: int = ROUNDS,
-    seed: int = 0,
-    level: float = LEVEL,
-) -> list[float]:
-    """Bootstrap interval of any figure that can be computed from weights, such as a weighted accuracy."""
-    return percentile_interval([statistic(w) for w in resamples(is_bonafide, speakers, rounds, seed)], level)
+    return Difference(difference, [low, high], len(shared), verdict)

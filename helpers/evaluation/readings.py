@@ -11,31 +11,16 @@ CLEAR = 0.05  # attacks whose EER moves by less are not named
 
 def reading(metrics: Mapping[str, Mapping]) -> None:
     """Print how to read `summarise`'s sections: better than chance or not, what new attacks cost, the extremes."""
-    print(" ".join(sentences(metrics)))
-
-
-def reading_attacks(before: Mapping, after: Mapping, names: tuple[str, str]) -> None:
-    """Print on which attacks the second detector is better or worse than the first; two sections of `summarise`."""
-    print(" ".join(attack_changes(before, after, names)))
-
-
-def reading_training(history: pd.DataFrame) -> None:
-    """Print where the loss and the dev EER of a training went."""
-    print(" ".join(training_sentences(history)))
-
-
-def sentences(metrics: Mapping[str, Mapping]) -> list[str]:
     split = "eval" if "eval" in metrics else next(iter(metrics))
-    section = metrics[split]
+    section, dev = metrics[split], metrics.get("dev")
     low, high = section["eer_interval"]
-    said = [f"EER on {split} is {_percent(section['eer'])} ({100 * low:.1f} to {_percent(high)})"]
     if low <= 0.5 <= high:
-        said[0] += ": not better than chance, the interval holds 50 %."
+        judged = "not better than chance, the interval holds 50 %"
     elif low > 0.5:
-        said[0] += ": worse than chance, the scores point the wrong way on these clips."
+        judged = "worse than chance, the scores point the wrong way on these clips"
     else:
-        said[0] += ": better than chance, the interval ends below 50 %."
-    dev = metrics.get("dev")
+        judged = "better than chance, the interval ends below 50 %"
+    said = [f"EER on {split} is {_percent(section['eer'])} ({100 * low:.1f} to {_percent(high)}): {judged}."]
     if dev and split != "dev":
         gap = section["eer"] - dev["eer"]
         where = "higher" if gap > 0 else "lower"
@@ -50,40 +35,42 @@ def sentences(metrics: Mapping[str, Mapping]) -> list[str]:
         guessed = [n for n, v in attacks.items() if v["eer_interval"][0] <= 0.5 <= v["eer_interval"][1]]
         if guessed:
             said.append(f"Not better than chance on {', '.join(guessed)}.")
-    return said
+    print(" ".join(said))
 
 
-def attack_changes(before: Mapping, after: Mapping, names: tuple[str, str]) -> list[str]:
+def reading_attacks(before: Mapping, after: Mapping, names: tuple[str, str]) -> None:
+    """Print on which attacks the second detector is better or worse than the first; two sections of `summarise`."""
     first, second = before.get("per_attack", {}), after.get("per_attack", {})
     moved = {attack: second[attack]["eer"] - first[attack]["eer"] for attack in first if attack in second}
     if not moved:
-        return [f"{names[0]} and {names[1]} were scored on no attack in common."]
+        print(f"{names[0]} and {names[1]} were scored on no attack in common.")
+        return
     said = [f"From {names[0]} to {names[1]}:"]
     changes = sorted((attack for attack in moved if abs(moved[attack]) >= CLEAR), key=moved.__getitem__)
     for attack in changes:
         verb = "falls" if moved[attack] < 0 else "rises"
-        said.append(
-            f"{attack} {verb} from {100 * first[attack]['eer']:.0f} to {100 * second[attack]['eer']:.0f} %;"
-        )
+        rates = f"from {100 * first[attack]['eer']:.0f} to {100 * second[attack]['eer']:.0f} %"
+        said.append(f"{attack} {verb} {rates};")
     still = [attack for attack in moved if attack not in changes]
     said.append(f"less than 5 points: {', '.join(still)}." if still else "every attack moves.")
-    return said
+    print(" ".join(said))
 
 
-def training_sentences(history: pd.DataFrame) -> list[str]:
+def reading_training(history: pd.DataFrame) -> None:
+    """Print where the loss and the dev EER of a training went."""
     said = []
     if "train_loss" in history and len(history) > 1:
         first, last = history["train_loss"].iloc[0], history["train_loss"].iloc[-1]
         said.append(f"The training loss goes from {first:.3f} to {last:.3f}.")
     if "dev_eer" in history and len(history):
         rates = history["dev_eer"].reset_index(drop=True)
-        best = int(rates.argmin())
+        best, last = int(rates.argmin()), _percent(rates.iloc[-1])
         said.append(
-            f"The dev EER is lowest at epoch {best + 1}, {_percent(rates[best])}, and ends at {_percent(rates.iloc[-1])}."
+            f"The dev EER is lowest at epoch {best + 1}, {_percent(rates[best])}, and ends at {last}."
         )
         if best < len(rates) - 1:
             said.append("Later epochs do not help on other speakers.")
-    return said
+    print(" ".join(said))
 
 
 def _percent(rate: float) -> str:

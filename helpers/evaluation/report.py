@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import subprocess
 from collections.abc import Sequence
 from datetime import date
-from html import escape
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+from jinja2 import Environment
+from matplotlib.figure import Figure
+
+from helpers.environment import PROJECT
 from helpers.evaluation import audit as shortcuts
-from helpers.evaluation.calibration import calibrate
-from helpers.evaluation.compare import (
-    best_by_dev,
-    comparison_table,
-    datasets_of,
-    differences,
-    first_seeds,
-    hardest_attacks,
-    labels_of,
-    scored_runs,
-)
-from helpers.evaluation.report_page import card, page
-from helpers.evaluation.report_sections import (
-    attacks,
-    audited,
-    calibrated,
-    costs,
-    crossed,
-    few,
-    interval,
-    method,
-    models,
-    rate,
-    seeds,
-    thresholds,
-    training,
-)
-from helpers.metrics import PolarityError, rows_of
+from helpers.evaluation.compare import NOTHING, datasets_of, scored_runs
+from helpers.evaluation.reference import attack_kinds
+from helpers.evaluation.report_facts import Compared, Section, few, interval, rate
+from helpers.evaluation.report_sections import of_all, of_dataset
 from helpers.runs import Run, write_text
+
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
 def write_report(runs: Sequence[Run], path: Path) -> Path:
@@ -46,96 +32,84 @@ def write_report(runs: Sequence[Run], path: Path) -> Path:
     """
     datasets = datasets_of(runs)
     if not datasets:
-        raise ValueError("no finished run holds figures on eval: run a training notebook first (10 to 27)")
-    body = []
-    for number, dataset in enumerate(datasets):
-        body.append(of_dataset(runs, dataset, heading=number > 0))
-    body += [seeds(runs), crossed(runs), method()]
+        raise ValueError(NOTHING)
+    sections: list[Section] = []
+    for dataset in datasets:
+        found = Compared.of(runs, dataset)
+        first = Section("" if dataset == datasets[0] else dataset, [], cards(found))
+        sections += [first, *of_dataset(found)]
+    sections += of_all(runs)
     title = f"Audio deepfake detection: {', '.join(datasets)}"
-    write_text(Path(path), page(title, "\n".join(filter(None, body)), made_of(scored_runs(runs))))
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
+    drawn = [section._replace(parts=[shown(part) for part in section.parts]) for section in sections]
+    write_text(Path(path), page.render(title=title, made=made_of(scored_runs(runs)), sections=drawn) + "\n")
     return Path(path)
 
 
-def of_dataset(runs: Sequence[Run], dataset: str, heading: bool = True) -> str:
-    """All sections about one data set."""
-    mine = first_seeds(runs, dataset)
-    comparison = comparison_table(mine)
-    chosen, by_dev = chosen_run(mine)
-    ranks = [chosen.name, *comparison["run"]]
-    mine.sort(key=lambda run: ranks.index(run.name))  # where a section shows only some, it shows the first
-    measures = shortcuts.find_measures(runs, dataset)
-    found = shortcuts.audit(measures) if measures is not None else None
-    parts = [
-        f"<h2>{escape(dataset)}</h2>" if heading else "",
-        answers(mine, chosen, by_dev, found),
-        models(mine, comparison, chosen),
-        attacks(mine, chosen),
-        thresholds(mine, chosen),
-        calibrated(mine, chosen),
-        audited(chosen, mine, found),
-        costs(comparison),
-        training(mine),
-    ]
-    return "\n".join(filter(None, parts))
+def shown(part: Any) -> dict:
+    """A sentence, a table, clips or (figure, caption) as what the template draws."""
+    if isinstance(part, str):
+        return {"text": part}
+    if isinstance(part, pd.DataFrame):
+        csv = base64.b64encode(part.to_csv(index=False).encode()).decode()
+        return {"table": part.astype(str), "csv": csv, "name": "table.csv"} | part.attrs
+    if isinstance(part, list):
+        sounds = [base64.b64encode(clip["sound"]).decode() for clip in part]
+        return {
+            "clips": [
+                clip | picture(clip["figure"]) | {"sound": s} for clip, s in zip(part, sounds, strict=True)
+            ]
+        }
+    return picture(part[0]) | {"caption": part[1]}
+
+
+def picture(figure: Figure) -> dict:
+    """A figure as PNG without a ground of its own, so that the page's shows, light or dark."""
+    held = io.BytesIO()
+    for patch in (figure.patch, *(ax.patch for ax in figure.axes)):
+        patch.set_alpha(0)
+    figure.savefig(held, format="png", dpi=100, bbox_inches="tight", facecolor="none")
+    return {"picture": base64.b64encode(held.getvalue()).decode(), "alt": getattr(figure, "alt", "")}
 
 
 def made_of(runs: Sequence[Run]) -> str:
-    """When this page was written, from which runs, code and machines."""
-    records = [run.metrics for run in runs]
-    commits = sorted(
-        {str(r.get("git_commit") or r.get("environment", {}).get("git_commit") or "")[:10] for r in records}
-        - {""}
-    )
-    machines = sorted(
-        {str(r.get("environment", {}).get("processor") or r.get("device") or "") for r in records} - {""}
-    )
-    said = [f"Written {date.today().isoformat()} from {len(runs)} runs."]
-    said += [f"Commit {', '.join(commits)}."] if commits else []
-    said += [f"Machine: {', '.join(machines)}."] if machines else []
-    return " ".join(said)
-
-
-def user_card(chosen: Run) -> str:
-    """What a user of the detector would get: errors on unseen clips at dev's threshold, and whether to believe odds."""
-    section = chosen.metrics["metrics"]["eval"]
-    text = f"{rate(section['miss'])} of recordings are refused, at the threshold chosen on {section['threshold_from']}. "
+    """When this page was written, from which commit, runs and machines."""
+    asked = ["git", "-C", str(PROJECT), "rev-parse", "--short", "HEAD"]
     try:
-        _, changed = calibrate(chosen.read_scores())
-        after, best = changed["eval"]["cllr_after"], changed["eval"]["min_cllr"]
-        text += f"Probabilities fitted on dev cost {after:.2f} bits on eval, {best:.2f} at best"
-        text += "; above 1 they mislead." if after > 1 else "."
-    except (PolarityError, ValueError, KeyError):
-        text += "Its probabilities could not be checked."
-    share = section["false_alarm"]
-    return card(
-        "What would a user get?",
-        f"{rate(share)} of unseen fakes pass",
-        text,
-        "warn" if share > 0.1 else "good",
-    )
+        commit = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    except OSError:  # no git here
+        commit = ""
+    found = {run.metrics.get("environment", {}).get("processor", "") for run in runs}
+    machines = ", ".join(sorted(map(str, found - {""})))
+    said = f"Written {date.today().isoformat()} from {len(runs)} runs."
+    return said + (f" Commit {commit}." if commit else "") + (f" Trained on {machines}." if machines else "")
 
 
-def chosen_run(runs: Sequence[Run]) -> tuple[Run, bool]:
-    """(the run with the best dev EER, True), or (the first, False) where no run holds dev figures."""
-    try:
-        return best_by_dev(runs), True
-    except ValueError:
-        return runs[0], False
+def card(question: str, answer: str, text: str, good: bool) -> dict:
+    """One question, its answer in large letters, and a sentence."""
+    return {"question": question, "answer": answer, "text": text, "kind": "good" if good else "warn"}
 
 
-def answers(runs: Sequence[Run], chosen: Run, by_dev: bool, found: dict | None) -> str:
-    """Four cards, the first screen."""
-    label, record = labels_of(runs)[chosen.name], chosen.metrics
-    section = record["metrics"]["eval"]
+def cards(found: Compared) -> list[dict]:
+    """The first screen about one data set."""
+    return [which_model(found), for_users(found), where_it_fails(found), shortcut(found)]
+
+
+def which_model(found: Compared) -> dict:
+    record, section, label = found.chosen.metrics, found.section, found.label
     how = (
-        f"chosen by dev EER ({rate(record['metrics']['dev']['eer'])})" if by_dev else "no run has dev figures"
+        f"chosen by dev EER ({rate(record['metrics']['dev']['eer'])})"
+        if found.by_dev
+        else "no run has dev figures"
     )
-    lowest = comparison_table(runs).iloc[0]
-    if lowest["run"] != chosen.name:
+    lowest = found.table.iloc[0]
+    if lowest["run"] != found.chosen.name:
         how += f"; on eval {lowest['label']} was lower, {rate(lowest['eer'])}, but eval chooses nothing"
-    against = differences(runs, chosen)
-    unsure = [row.model for row in rows_of(against) if row.low <= 0 <= row.high]
-    better = [row.model for row in rows_of(against) if row.high < 0]
+    against = found.against
+    unsure = list(against.loc[(against["low"] <= 0) & (against["high"] >= 0), "model"])
+    better = list(against.loc[against["high"] < 0, "model"])
     sure = (
         f"95 % interval {interval(section)}, from {section['n_bonafide']:,} bona fide and "
         f"{section['n_spoof']:,} spoofs, resampled by {section['resampled_by']}"
@@ -144,52 +118,58 @@ def answers(runs: Sequence[Run], chosen: Run, by_dev: bool, found: dict | None) 
         sure += f". On eval clearly better: {few(better)}"
     if unsure:
         sure += f". Cannot be told from {few(unsure)}"
-    elif len(runs) > 1 and not better:
+    elif len(found.runs) > 1 and not better:
         sure += ". Clearly better than every other run"
-    if section["eer_interval"][1] >= 0.5:
+    guessing = section["eer_interval"][1] >= 0.5
+    if guessing:
         sure += ". The interval includes 50 %: this may be guessing"
-    hard = hardest_attacks(section)
-    easy = (
-        min(section["per_attack"].items(), key=lambda pair: pair[1]["eer"]) if section["per_attack"] else None
-    )
-    fails = ", ".join(name for name, _ in hard) or "attacks not named"
-    worst = "; ".join(f"{name} {rate(value)} EER" for name, value in hard)
-    if easy:
-        worst += f". Easiest: {easy[0]}, {rate(easy[1]['eer'])}"
-    if found is None:
-        short, why, kind = (
-            "not measured",
-            "No run of notebook 03 holds shortcuts.csv for this data set.",
-            "warn",
-        )
-    else:
-        why = shortcuts.verdict(found, label, section)
-        warned = why.startswith("WARNING")
-        why = why.removeprefix("WARNING: ")
-        clear = why.startswith("No shortcut")
-        kind = "good" if clear else "warn"
-        short = (
-            "yes, perhaps all of it"
-            if warned
-            else "in part"
-            if found["eer"] < shortcuts.CHANCE_FROM
-            else "no"
-            if clear
-            else "no, nor is it better"
-        )
-        if clear and shortcuts.near_attacks(found, section):
-            short, kind = "no, but for some attacks", "warn"
     notes = "; ".join(record.get("notes", []))
-    return (
-        '<div class="cards">'
-        + card(
-            "Which model?",
-            f"{label}: {rate(section['eer'])} EER",
-            f"{sure}. {record.get('features', '')}; {how}" + (f". Note: {notes}" if notes else ""),
-            "warn" if section["eer_interval"][1] >= 0.5 else "good",
+    text = f"{sure}. {record.get('features', '')}; {how}" + (f". Note: {notes}" if notes else "")
+    return card("Which model?", f"{label}: {rate(section['eer'])} EER", text, not guessing)
+
+
+def for_users(found: Compared) -> dict:
+    """What a user would get: errors on unseen clips at dev's threshold, and whether to believe the odds."""
+    section = found.section
+    text = f"{rate(section['miss'])} of recordings are refused, at the threshold chosen on {section['threshold_from']}. "
+    if isinstance(found.calibrated, str):
+        text += "Its probabilities could not be checked."
+    else:
+        changed = found.calibrated[1]["eval"]
+        after, best = changed["cllr_after"], changed["min_cllr"]
+        text += f"Probabilities fitted on dev cost {after:.2f} bits on eval, {best:.2f} at best"
+        text += "; above 1 they mislead." if after > 1 else "."
+    share = section["false_alarm"]
+    return card("What would a user get?", f"{rate(share)} of unseen fakes pass", text, share <= 0.1)
+
+
+def where_it_fails(found: Compared) -> dict:
+    kinds = attack_kinds(found.chosen.metrics["dataset"])
+    order = sorted(found.section["per_attack"].items(), key=lambda pair: -pair[1]["eer"])
+    rates = [f"{name} {rate(value['eer'])}" for name, value in order]
+    told = [
+        f"{at} ({kinds['what'][name]})" if name in kinds.index else at for at, (name, _) in zip(rates, order)
+    ]
+    names = ", ".join(name for name, _ in order[:3]) or "attacks not named"
+    text = f"EER {'; '.join(told[:3])}. Easiest: {rates[-1]}." if rates else ""
+    return card("Where does it fail?", names, text, False)
+
+
+def shortcut(found: Compared) -> dict:
+    question, audit = "Does a shortcut explain it?", found.audit
+    if audit is None:
+        return card(
+            question, "not measured", "No run holds shortcuts.csv for this data set: run notebook 02.", False
         )
-        + user_card(chosen)
-        + card("Where does it fail?", fails, worst + ".", "warn")
-        + card("Does a shortcut explain it?", short, why, kind)
-        + "</div>"
-    )
+    why = shortcuts.verdict(audit, found.label, found.section)
+    clear = why.startswith("No shortcut")
+    if why.startswith("WARNING"):
+        short = "yes, perhaps all of it"
+    elif audit["eer"] < shortcuts.CHANCE_FROM:
+        short = "in part"
+    elif not clear:
+        short = "no, nor is it better"
+    else:
+        some = shortcuts.near_attacks(audit, found.section)
+        short, clear = ("no, but for some attacks", False) if some else ("no", True)
+    return card(question, short, why.removeprefix("WARNING: "), clear)

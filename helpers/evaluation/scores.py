@@ -18,8 +18,6 @@ from helpers.data.tables import (
 )
 from helpers.metrics import AsvErrors, asv_errors, checked
 
-COLUMNS = ["utterance", "attack", "label", "score"]
-
 
 def check_scores(table: pd.DataFrame, name: str = "scores", repeats: bool = False) -> pd.DataFrame:
     """The table with float scores and checked labels; ValueError with a sentence for what makes figures meaningless.
@@ -53,7 +51,18 @@ def check_scores(table: pd.DataFrame, name: str = "scores", repeats: bool = Fals
             f"{name}: all {len(table)} scores equal {table['score'].iloc[0]:g}: "
             "the detector says nothing, look for a dead network or a wrong column"
         )
-    _refuse_duplicates(table, name, repeats)
+    twice = table[table["utterance"].duplicated(keep=False)]
+    differ = twice.groupby("utterance")[["label", "score"]].nunique().max(axis=1) > 1
+    if differ.any():
+        raise ValueError(
+            f"{name}: {int(differ.sum())} utterances are listed twice with different scores or labels, such as "
+            f"{differ.index[differ][0]}: keep one of each"
+        )
+    if len(twice) and not repeats:
+        raise ValueError(
+            f"{name}: {twice['utterance'].nunique()} utterances are listed more than once, such as "
+            f"{twice['utterance'].iloc[0]}: keep one of each, or say --repeats if this is a list of trials"
+        )
     return table
 
 
@@ -70,24 +79,6 @@ def eval_rows(table: pd.DataFrame) -> pd.DataFrame:
     return table[here]
 
 
-def _refuse_duplicates(table: pd.DataFrame, name: str, repeats: bool) -> None:
-    """ValueError where an utterance is listed twice, always where its scores or labels differ."""
-    twice = table[table["utterance"].duplicated(keep=False)]
-    if twice.empty:
-        return
-    differ = twice.groupby("utterance")[["label", "score"]].nunique().max(axis=1)
-    if (differ > 1).any():
-        raise ValueError(
-            f"{name}: {int((differ > 1).sum())} utterances are listed twice with different scores or "
-            f"labels, such as {differ.index[differ > 1][0]}: keep one of each"
-        )
-    if not repeats:
-        raise ValueError(
-            f"{name}: {twice['utterance'].nunique()} utterances are listed more than once, such as "
-            f"{twice['utterance'].iloc[0]}: keep one of each, or say --repeats if this is a list of trials"
-        )
-
-
 def read_scores(
     path, labels=None, repeats: bool = False, bonafide: str = "", higher: str = ""
 ) -> pd.DataFrame:
@@ -98,19 +89,29 @@ def read_scores(
     score means spoof. ValueError or DataError says what was found.
     """
     path = Path(path)
-    table = read_named(path).rename_axis(None)
-    notes: list[str] = []
-    if "utterance" not in table:
-        table = table.rename(columns={"path": "utterance"})
-    if labels is not None and "score" not in table and "score_bonafide" not in table and "label" in table:
+    table, notes = _named(path), []
+    if labels is not None and not {"score", "score_bonafide"} & set(table) and "label" in table:
         table = table.rename(columns={"label": "score"})  # decisions, 0 or 1
-    table = _one_score(table, path.name, notes, higher)
+    if {"score_bonafide", "score_spoof"} <= set(table) and "score" not in table:
+        first, second = (_numeric(table[name], path.name) for name in ("score_bonafide", "score_spoof"))
+        table["score"] = first - second
+        notes.append("two scores a line: taken is bona fide minus spoof")
+    for name in ("score_bonafide", "score_spoof"):
+        if name in table and "score" not in table:
+            if name == "score_spoof" and higher != "spoof":
+                raise ValueError(
+                    f"{path.name}: its scores are named as scores of spoof, and here higher means bona fide: "
+                    "say --higher spoof"
+                )
+            table["score"] = table[name]
     missing = [column for column in ("utterance", "score") if column not in table]
     if missing:
         raise ValueError(
             f"{path.name}: no {' and no '.join(missing)} found (columns {', '.join(table.columns)}); expected lines "
             "`utterance attack label score` or `utterance score`, or headings such as file, label, score"
         )
+    table = table.drop(columns=["score_bonafide", "score_spoof"], errors="ignore")
+    table["score"] = _numeric(table["score"], path.name)
     if higher == "spoof":
         table["score"] = -table["score"]
         notes.append("scores turned round, as --higher spoof asks")
@@ -129,55 +130,19 @@ def read_scores(
     return table
 
 
-def _one_score(table: pd.DataFrame, name: str, notes: list[str], higher: str) -> pd.DataFrame:
-    """`score` as floats; of a score for each class the difference."""
-    if "score" in table:
-        table["score"] = _numeric(table["score"], name)
-    elif {"score_bonafide", "score_spoof"} <= set(table):
-        both = [_numeric(table[column], name) for column in ("score_bonafide", "score_spoof")]
-        table["score"] = both[0] - both[1]
-        order = list(table.columns)
-        second = order.index("score_bonafide") > order.index("score_spoof")
-        notes.append(
-            "two scores a line: taken is bona fide minus spoof, "
-            + ("the second minus the first" if second else "the first minus the second")
-        )
-    elif "score_bonafide" in table:
-        table["score"] = _numeric(table["score_bonafide"], name)
-    elif "score_spoof" in table:
-        if higher != "spoof":
-            raise ValueError(
-                f"{name}: its scores are named as scores of spoof, and here higher means bona fide: say --higher spoof"
-            )
-        table["score"] = _numeric(table["score_spoof"], name)
-    return table.drop(columns=["score_bonafide", "score_spoof"], errors="ignore")
-
-
-def _in_words(labels: pd.Series, name: str, bonafide: str) -> pd.Series:
-    own = {bonafide: "bonafide", str(1 - int(bonafide)): "spoof"} if bonafide else None
-    return read_labels_in_words(
-        labels, own, name, "bonafide and spoof, or --bonafide 1 (or 0) for numbers, whichever is bona fide"
-    )
-
-
 def read_labels(path, bonafide: str = "") -> pd.DataFrame:
     """Label file -> `utterance, label` (+ attack, speaker, split): protocols, keys, or a table with headings."""
     path = Path(path)
-    table = read_named(path).rename_axis(None)
-    if "utterance" not in table:
-        table = table.rename(columns={"path": "utterance"})
+    table = _named(path)
     if "label" not in table or "utterance" not in table:
         raise ValueError(
             f"{path.name}: no labels found (columns {', '.join(table.columns)}); expected protocol lines "
             "`speaker utterance - attack label` or a CSV with columns for utterance and label"
         )
     table["label"] = _in_words(table["label"], path.name, bonafide)
-    twice = table["utterance"].duplicated()
-    if twice.any():
-        raise ValueError(
-            f"{path.name}: {int(twice.sum())} utterances have two labels, such as "
-            f"{table.loc[twice, 'utterance'].iloc[0]}"
-        )
+    twice = table.loc[table["utterance"].duplicated(), "utterance"]
+    if len(twice):
+        raise ValueError(f"{path.name}: {len(twice)} utterances have two labels, such as {twice.iloc[0]}")
     return table.drop(columns=["score", "score_bonafide", "score_spoof"], errors="ignore")
 
 
@@ -192,22 +157,19 @@ def join_labels(table: pd.DataFrame, labels: pd.DataFrame, name: str, labels_nam
         if short.nunique() == labels["utterance"].nunique():
             labels = labels.assign(utterance=short)
             table = table.assign(utterance=table["utterance"].map(plain_name))
-    scored = labels["utterance"].isin(table["utterance"])
-    if "split" in labels and scored.any():
-        here = labels["split"].isin(labels.loc[scored, "split"].unique())
-        labels, scored = labels[here], scored[here]
-    unlabelled = sorted(set(table.loc[~table["utterance"].isin(labels["utterance"]), "utterance"]))
-    unscored = sorted(set(labels.loc[~scored, "utterance"]))
-    if unlabelled:
-        raise ValueError(
-            f"{len(unlabelled)} of {len(table)} utterances in {name} have no label in {labels_name}, "
-            f"such as {unlabelled[0]}"
-        )
-    if unscored:
-        raise ValueError(
-            f"{len(unscored)} of {len(labels)} utterances in {labels_name} have no score in {name}, "
-            f"such as {unscored[0]}: a rate over part of a list cannot be compared"
-        )
+    if "split" in labels:
+        scored = labels.loc[labels["utterance"].isin(table["utterance"]), "split"].unique()
+        labels = labels[labels["split"].isin(scored)] if len(scored) else labels
+    for one, other, lacks in (
+        (table, labels, f"no label in {labels_name}"),
+        (labels, table, f"no score in {name}"),
+    ):
+        alone = one.loc[~one["utterance"].isin(other["utterance"]), "utterance"].unique()
+        if len(alone):
+            raise ValueError(
+                f"{len(alone)} of {len(one)} utterances have {lacks}, such as {min(alone)}: "
+                "a rate over part of a list cannot be compared"
+            )
     kept = [c for c in table.columns if c not in labels.columns or c == "utterance"]
     return table[kept].merge(labels, on="utterance", how="left")
 
@@ -221,6 +183,19 @@ def read_asv(path) -> AsvErrors:
         raise DataError(f"{path.name}: no column of target, nontarget and spoof: is this an ASV score file?")
     scores = _numeric(table.iloc[:, -1], path.name).to_numpy()
     return asv_errors(*(scores[(table[key] == kind).to_numpy()] for kind in ("target", "nontarget", "spoof")))
+
+
+def _named(path: Path) -> pd.DataFrame:
+    """The table of a file with the suite's names of columns; a path serves where no utterance is named."""
+    table = read_named(path).rename_axis(None)
+    return table if "utterance" in table else table.rename(columns={"path": "utterance"})
+
+
+def _in_words(labels: pd.Series, name: str, bonafide: str) -> pd.Series:
+    own = {bonafide: "bonafide", str(1 - int(bonafide)): "spoof"} if bonafide else None
+    return read_labels_in_words(
+        labels, own, name, "bonafide and spoof, or --bonafide 1 (or 0) for numbers, whichever is bona fide"
+    )
 
 
 def _numeric(values: pd.Series, name: str) -> pd.Series:

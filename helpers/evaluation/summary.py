@@ -10,7 +10,6 @@ from helpers.evaluation.intervals import (
     Ranking,
     are_unknown,
     eer_interval_of,
-    interval_of,
     percentile_interval,
     resamples,
     speaker_codes,
@@ -29,7 +28,6 @@ from helpers.metrics import (
     refuse_wrong_polarity,
 )
 
-LA_CONSTANTS = "ASV error rates of ASVspoof 2019 LA eval"
 MOST_SPEAKERS = 200
 
 
@@ -37,14 +35,13 @@ def summarise(
     scores: pd.DataFrame,
     rounds: int = ROUNDS,
     seed: int = 0,
-    asv: AsvErrors | None = None,
     name: str = "these scores",
     polarity: str = "refuse",
 ) -> dict:
     """`utterance, attack, label, split, score` (+ `speaker`, `group`) -> {"dev": {...}, "eval": {...}}.
 
     Thresholds are chosen on dev and applied to every split; without a dev split each split's own EER threshold
-    is used and `threshold_from` says so. t-DCF appears where the attacks have ASVspoof names (A07) or `asv` is given.
+    is used and `threshold_from` says so. t-DCF appears where the attacks have ASVspoof names (A07).
     A pooled EER whose whole interval lies above 50 % on dev (or on the only split) raises PolarityError: chance
     does not explain it. Above 50 % by chance, or with polarity="note", it is written into `remarks`.
     """
@@ -55,7 +52,7 @@ def summarise(
     found = {}
     for split in [s for s in ("train", "dev", "eval") if (scores["split"] == s).any()]:
         table = check_scores(scores[scores["split"] == split], f"{name}, {split}")
-        section = summarise_split(table, chosen, rounds, seed, asv)
+        section = summarise_split(table, chosen, rounds, seed)
         if section["eer"] > 0.5:
             if polarity == "refuse" and split == (deciding or split) and section["eer_interval"][0] > 0.5:
                 refuse_wrong_polarity(section["eer"], f"{name}, {split}")
@@ -106,10 +103,7 @@ def summarise_split(
     """One split's figures; `chosen` are thresholds from elsewhere (dev)."""
     is_bonafide = (table["label"] == "bonafide").to_numpy()
     scores = table["score"].to_numpy(dtype=float)
-    known_asv = asv or (LA2019_EVAL if asvspoof_names(table) else None)
-    section: dict = measures(*by_class(table), known_asv)
-    if known_asv is not None:
-        section["asv"] = LA_CONSTANTS if asv is None else "ASV error rates of the given scores"
+    section: dict = measures(*by_class(table), asv or (LA2019_EVAL if asvspoof_names(table) else None))
     section["n_bonafide"], section["n_spoof"] = int(is_bonafide.sum()), int((~is_bonafide).sum())
 
     threshold = chosen["equal_error"] if chosen else section["eer_threshold"]
@@ -126,28 +120,32 @@ def summarise_split(
         for name, value in points.items()
     }
 
-    # One set of resamples serves the pooled rate, every attack and their mean.
+    # One set of resamples serves the pooled rate, every attack, their mean and the accuracy.
     speakers = speaker_codes(table)
-    attacks = attack_rows(table)
-    pooled = Ranking(scores, is_bonafide)
-    rankings = {attack: Ranking(scores, is_bonafide, rows) for attack, rows in attacks.items()}
-    said_right = (scores >= threshold) == is_bonafide
+    pooled, attacks = Ranking(scores, is_bonafide), attack_rankings(table)
+    right = (scores >= threshold) == is_bonafide
     pooled_draws, attack_draws, accuracy_draws = [], [], []
     for weights in resamples(is_bonafide, speakers, rounds, seed):
         pooled_draws.append(pooled.eer(weights))
-        attack_draws.append([ranking.eer(weights) for ranking in rankings.values()])
-        accuracy_draws.append(float(weights @ said_right) / float(weights.sum()))
+        attack_draws.append([ranking.eer(weights) for ranking in attacks.values()])
+        accuracy_draws.append(float(weights @ right) / float(weights.sum()))
     section["eer_interval"] = eer_interval_of(section["eer"], pooled_draws, pooled.fewest)
     section["accuracy_interval"] = percentile_interval(accuracy_draws)
     section["resampled_by"] = "utterance" if speakers is None else "speaker"
-    section["per_attack"] = per_attack(table, rankings, np.array(attack_draws), said_right)
-    if rankings:
-        rates = [ranking.eer() for ranking in rankings.values()]
-        with np.errstate(invalid="ignore"):
-            mean_draws = np.array([np.mean([v for v in row if v == v]) for row in attack_draws])
-        section["mean_attack_eer"] = float(np.mean(rates))
-        section["mean_attack_eer_interval"] = percentile_interval(mean_draws)
-    for column in ("speaker", "group", "dataset"):
+    section["per_attack"] = {}
+    for (attack, ranking), draws in zip(attacks.items(), zip(*attack_draws, strict=True), strict=True):
+        rows = (~is_bonafide) & (table["attack"] == attack).to_numpy()
+        section["per_attack"][attack] = {
+            "eer": ranking.rate,
+            "eer_interval": eer_interval_of(ranking.rate, draws, ranking.fewest),
+            "eer_official": ranking.rate_official,
+            "accuracy": float(right[rows].mean()),  # of its spoofs, at the chosen threshold
+            "n": int(rows.sum()),
+        }
+    if attacks:
+        section["mean_attack_eer"] = float(np.mean([ranking.rate for ranking in attacks.values()]))
+        section["mean_attack_eer_interval"] = percentile_interval(pd.DataFrame(attack_draws).mean(axis=1))
+    for column in ("speaker", "dataset"):
         groups = per_group(table, column, threshold)
         if groups:
             section[f"per_{column}"] = groups
@@ -161,35 +159,13 @@ def asvspoof_names(table: pd.DataFrame) -> bool:
     return bool(len(names)) and bool(names.str.fullmatch(r"A(0[1-9]|1\d)").all())
 
 
-def attack_rows(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """attack -> positions of its spoofs and of every bona fide; empty where attacks are not named."""
+def attack_rankings(table: pd.DataFrame) -> dict[str, Ranking]:
+    """attack -> its spoofs against every bona fide; empty where attacks are not named."""
     is_bonafide = (table["label"] == "bonafide").to_numpy()
     names = table["attack"].astype(str).to_numpy()
     named = sorted(set(names[~is_bonafide]) - {"-", "nan", ""})
-    return {attack: np.flatnonzero(is_bonafide | (names == attack)) for attack in named}
-
-
-def per_attack(
-    table: pd.DataFrame, rankings: dict[str, Ranking], draws: np.ndarray, right: np.ndarray
-) -> dict:
-    """attack -> {eer, eer_interval, eer_official, accuracy (of its spoofs, at the chosen threshold), n}."""
-    found = {}
-    bonafide, _ = by_class(table)
-    spoof = (table["label"] == "spoof").to_numpy()
-    names = table["attack"].astype(str).to_numpy()
-    scores = table["score"].to_numpy(dtype=float)
-    for column, (attack, ranking) in enumerate(rankings.items()):
-        rows = spoof & (names == attack)
-        curve = ErrorCurve(bonafide, scores[rows])
-        rate = curve.eer()[0]
-        found[attack] = {
-            "eer": rate,
-            "eer_interval": eer_interval_of(rate, draws[:, column], ranking.fewest),
-            "eer_official": curve.eer_official(),
-            "accuracy": float(right[rows].mean()),
-            "n": int(rows.sum()),
-        }
-    return found
+    rows = {attack: np.flatnonzero(is_bonafide | (names == attack)) for attack in named}
+    return {attack: Ranking(table["score"], is_bonafide, rows[attack]) for attack in named}
 
 
 def per_group(table: pd.DataFrame, column: str, threshold: float, fewest: int = 5) -> dict:
@@ -209,14 +185,3 @@ def per_group(table: pd.DataFrame, column: str, threshold: float, fewest: int = 
                 "n_spoof": int(spoof.size),
             }
     return found
-
-
-def accuracy_interval(
-    table: pd.DataFrame, threshold: float, rounds: int = ROUNDS, seed: int = 0
-) -> list[float]:
-    """Bootstrap interval of the accuracy at one threshold."""
-    is_bonafide = (table["label"] == "bonafide").to_numpy()
-    right = (table["score"].to_numpy(dtype=float) >= threshold) == is_bonafide
-    return interval_of(
-        lambda w: float(w @ right) / float(w.sum()), is_bonafide, speaker_codes(table), rounds, seed
-    )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import Timeout
 
-from helpers.execution.states import epochs_done, read_metrics, read_record
-from helpers.runs import LOCKS, WORKING, code_digest, lock_of, move_aside, write_whole
+from helpers.execution.states import epochs_done
+from helpers.files import write_whole
+from helpers.runs import LOCKS, WORKING, code_digest, lock_of, move_aside, read_metrics, read_record
 
 
 def run_folders(runs_dir: Path) -> list[Path]:
@@ -23,79 +26,71 @@ def import_runs(source: Path, runs_dir: Path) -> list[str]:
     taken = []
     (runs_dir / LOCKS).mkdir(parents=True, exist_ok=True)
     for folder in run_folders(source):
-        if not read_record(folder / "params.json"):
-            continue  # half a file: the next copy brings it whole
-        done = bool(read_metrics(folder).get("complete"))
-        target = runs_dir / ("" if done else WORKING) / folder.name.partition("~")[0]
-        if not _is_further(folder, runs_dir / target.name, target):
+        name, done = folder.name.partition("~")[0], bool(read_metrics(folder).get("complete"))
+        target = runs_dir / ("" if done else WORKING) / name
+        # Half a params.json: the next copy brings it whole.
+        if not read_record(folder, "params.json") or not _is_further(folder, runs_dir / name, target):
             continue
-        part = runs_dir / WORKING / f".{target.name}.part"
+        part = runs_dir / WORKING / f".{name}.part"
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(folder, part)
         for path in (part, *part.rglob("*")):
             path.chmod(path.stat().st_mode | 0o200)  # /kaggle/input is read-only, and copies its modes
-        lock = lock_of(runs_dir, target.name)
         try:
-            with lock:
+            with lock_of(runs_dir, name):
                 if target.exists():
                     move_aside(target)
                 part.rename(target)
         except Timeout:
             continue  # somebody works in it
-        taken.append(target.name)
+        taken.append(name)
     return taken
 
 
 def _is_further(source: Path, finished: Path, target: Path) -> bool:
     """Complete goes before unfinished, then more epochs; of two that are complete, today's code, then the later one."""
     here, there = read_metrics(finished), read_metrics(source)
-    if here.get("complete"):
-        notebook = read_record(source / "params.json").get("notebook", "")
-        if here.get("code") == there.get("code"):
-            return bool(there.get("complete")) and there.get("ended", 0) > here.get("ended", 0)
-        return bool(there.get("complete")) and here.get("code") != code_digest(notebook)
-    return bool(there.get("complete")) or not target.exists() or epochs_done(source) > epochs_done(target)
+    complete = bool(there.get("complete"))
+    if not here.get("complete"):
+        return complete or not target.exists() or epochs_done(source) > epochs_done(target)
+    if here.get("code") == there.get("code"):
+        return complete and there.get("ended", 0) > here.get("ended", 0)
+    notebook = read_record(source, "params.json").get("notebook", "")
+    return complete and here.get("code") != code_digest(notebook)
 
 
-def save_runs(target: Path, runs_dir: Path) -> Path:
-    """All run folders, finished and unfinished, as one uncompressed zip; into a folder where `target` is one.
+def archive_at(target: Path) -> Path:
+    """The zip that --save names: itself, or runs.zip in a folder."""
+    return target if target.suffix == ".zip" else target / "runs.zip"
+
+
+def save_runs(target: Path, runs_dir: Path) -> None:
+    """All run folders, finished and unfinished, as one uncompressed zip.
 
     One file, written beside the old and renamed: Drive is slow for each file, not for each byte.
     """
-    if target.suffix != ".zip":
-        target = target / "runs.zip"
-    folders = run_folders(runs_dir)
-    if not folders:
-        raise FileNotFoundError(f"no run folders in {runs_dir}: run some notebooks first")
 
-    def write(file):  # type: ignore[no-untyped-def]
+    def write(file: BinaryIO) -> None:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for folder in folders:
-                for path in sorted(folder.rglob("*")):
-                    # Files of a run at work are replaced by rename: one that is gone has a newer one in its place.
-                    if path.is_file() and path.suffix != ".part":
+            for path in (path for folder in run_folders(runs_dir) for path in sorted(folder.rglob("*"))):
+                if path.is_file() and path.suffix != ".part":
+                    with suppress(FileNotFoundError):  # of a run at work: a newer one has taken its place
                         archive.write(path, f"runs/{path.relative_to(runs_dir).as_posix()}")
 
-    write_whole(target, write)
-    return target
+    write_whole(archive_at(target), write)
 
 
 def restore_runs(target: Path, runs_dir: Path) -> list[str]:
     """The way back, [] where nothing has been saved yet: finished runs are skipped and others resume."""
-    if target.suffix != ".zip":
-        target = target / "runs.zip"
-    if not target.is_file():
+    archive = archive_at(target)
+    if not archive.is_file():
         return []
     unpacked = runs_dir / WORKING / ".restored"
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
-        with zipfile.ZipFile(target) as archive:
-            for name in archive.namelist():
-                if not name.startswith("runs/") or ".." in Path(name).parts:
-                    raise ValueError(f"{target.name} holds {name}, which is no file of a run: not unpacked")
-            archive.extractall(unpacked)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{target} is damaged ({error}): name another file with --save") from error
+        shutil.unpack_archive(archive, unpacked)
+    except (zipfile.BadZipFile, shutil.ReadError) as error:
+        raise ValueError(f"{archive} is damaged ({error}): name another file with --save") from error
     taken = import_runs(unpacked / "runs", runs_dir)
     shutil.rmtree(unpacked, ignore_errors=True)
     return taken

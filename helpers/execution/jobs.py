@@ -1,10 +1,11 @@
-"""From what was asked (notebooks, models, seeds, parameters) to a checked list of jobs, before anything is started."""
+"""From what was asked (notebooks, models, seeds, parameters) to a checked list of jobs and the disk that they take."""
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
-from collections.abc import Iterable
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,15 @@ from helpers.execution.parameters import (
     check_overrides,
     full_parameters,
     inspect_notebook,
-    nearest,
 )
-from helpers.execution.plan import Notebook, Row
+from helpers.execution.plan import Notebook, Row, nearest, select, split_names
 from helpers.runs import run_name
+
+# Parameters that may name a file or folder; a notebook runs in its own folder, so theirs are made absolute.
+PATHS = (
+    "source", "beside_source", "weights", "front_end", "published", "recording", "recordings", "detector",
+)  # fmt: skip
+SMALL = 5000  # clips; the caches of fewer fit on every disk
 
 
 @dataclass
@@ -35,9 +41,7 @@ class Request:
     parameters: dict[str, Any] = field(default_factory=dict)
     everything: bool = False
     again: bool = False
-    needed_caches: bool = (
-        False  # cache only what the chosen trainings read: the disk of a hosted machine is small
-    )
+    needed_caches: bool = False  # only what the chosen trainings read: a hosted machine's disk is small
     project: Path = PROJECT
     runs_dir: Path = field(default_factory=lambda: where_am_i().folders.runs)
     plan: tuple[Notebook, ...] = plans.PLAN
@@ -90,76 +94,26 @@ def notebook_file(project: Path, notebook: Notebook) -> Path:
     return project / "notebooks" / f"{notebook.stem}.ipynb"
 
 
-def choose(pattern: str, notebooks: list[Notebook]) -> list[Notebook]:
-    """`01-03,16,90_compare` -> notebooks in their order; ValueError for a part that matches none."""
-    chosen: set[str] = set()
-    for part in _split(pattern):
-        span = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
-        if span:
-            low, high = int(span[1]), int(span[2] or span[1])
-            found = {n.stem for n in notebooks if low <= int(n.stem[:2]) <= high}
-        else:
-            found = {n.stem for n in notebooks if n.stem == part.removesuffix(".ipynb")}
-        if not found:
-            raise ValueError(f"no notebook {part}{nearest(part, [n.stem for n in notebooks])}")
-        chosen |= found
-    return [notebook for notebook in notebooks if notebook.stem in chosen]
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def selected_rows(request: Request, there: list[Notebook]) -> list[tuple[Notebook, Row]]:
-    """The notebooks and variants that were asked for, without what they need. A name of --models is that of a variant,
-    or else of all variants with that model."""
-    models = _split(request.models)
-    ids = {row.id for n in there for row in n.rows}
-    known = ids | {row.model for n in there for row in n.rows}
-    for model in models:
-        if model not in known:
-            raise ValueError(f"no notebook trains {model}{nearest(model, sorted(known))}")
-    if request.notebooks:
-        notebooks = choose(request.notebooks, there)
-    else:
-        notebooks = [n for n in there if request.everything or n.core or (models and n.rows)]
-    plain = not (request.notebooks or request.everything or models)
-    pairs = []
-    for notebook in notebooks:
-        rows = notebook.all_rows()
-        if models and notebook.rows:
-            rows = tuple(row for row in rows if row.id in models or row.model in set(models) - ids)
-        pairs += [(notebook, row) for row in (rows[:1] if plain else rows)]
-    return pairs
-
-
 def data_fingerprint(dataset: str, source: str = "") -> str:
-    """The fingerprint of a manifest entry or of a union of them, "" without a data set; ValueError for an unknown name."""
+    """The fingerprint of a manifest entry or of a union of them, "" without a data set."""
     if not dataset:
         return ""
-    from helpers.data.errors import DataError
     from helpers.data.manifest import fingerprint, get_entry
 
-    own = Path(source).expanduser() if source else None
-    own = own if own is not None and own.exists() else None
-    try:
-        return fingerprint(get_entry(dataset), own)
-    except DataError as error:
-        raise ValueError(str(error)) from error
+    own = Path(source).expanduser()
+    return fingerprint(get_entry(dataset), own if source and own.exists() else None)
 
 
 class Expansion:
     """Turns a request into jobs: each notebook's parameters are read and checked once."""
 
     def __init__(self, request: Request) -> None:
-        if request.profile not in plans.PROFILES:
-            raise ValueError(f"no profile {request.profile}{nearest(request.profile, plans.PROFILES)}")
         self.request = request
         there = [entry for entry in request.plan if notebook_file(request.project, entry).is_file()]
         self.there = {notebook.stem: notebook for notebook in there}
-        self.jobs: dict[str, Job] = {}  # by name: -p can make two variants the same
         self.declared: dict[str, dict[str, Parameter]] = {}
         self.fingerprints: dict[tuple[str, str], str] = {}
+        self.jobs: dict[str, Job] = {}  # by name: -p can make two variants the same
         self.used: set[str] = set()
         self.features: list[str] = []  # what the chosen trainings read, where that limits the caches
 
@@ -179,25 +133,15 @@ class Expansion:
             wanted["dataset"] = dataset
         if seed is not None and "seed" in declared and notebook.rows:  # seeds repeat trainings only
             wanted["seed"] = seed
-        checked = check_overrides(declared, wanted, f"{notebook.stem} (as plan.py runs it)")
         own = {name: value for name, value in self.request.parameters.items() if name in declared}
         self.used |= own.keys()
-        checked |= check_overrides(declared, own, notebook.stem)
-        if not 0 <= checked.get("seed", 0) < 2**32:
-            raise ParameterError(
-                f"{notebook.stem}: seed lies between 0 and 4294967295, {checked['seed']} does not"
-            )
-        return checked
+        return check_overrides(declared, wanted | own, notebook.stem)
 
     def add(self, notebook: Notebook, row: Row, dataset: str, seed: int | None, asked: bool) -> Job:
         """The job of these values, made once, after the jobs it needs."""
-        declared = self.parameters_of(notebook)
-        needs = tuple(
-            self.add(self.there[stem], self.there[stem].all_rows()[0], dataset, seed, asked=False)
-            for stem in notebook.needs
-            if stem in self.there
-        )
-        checked = self.checked(notebook, row, dataset, seed)
+        needed = [self.there[stem] for stem in notebook.needs if stem in self.there]
+        needs = [self.add(one, one.all_rows()[0], dataset, seed, asked=False) for one in needed]
+        declared, checked = self.parameters_of(notebook), self.checked(notebook, row, dataset, seed)
         parameters = full_parameters(declared, checked)
         overrides = {name: value for name, value in checked.items() if value != declared[name].default}
         data = str(parameters.get("dataset", "")), str(parameters.get("source", ""))
@@ -205,65 +149,45 @@ class Expansion:
             self.fingerprints[data] = data_fingerprint(*data)
         folder = self.request.runs_dir / run_name(notebook.stem, parameters)
         job = Job(notebook, row, parameters, overrides, folder, self.fingerprints[data], self.request.project)
-        job.forced, job.needs = asked and self.request.again, needs
+        job.forced, job.needs = asked and self.request.again, tuple(needs)
         return self.jobs.setdefault(job.name, job)
 
-    def run(self) -> list[Job]:
-        """All jobs, each after those it needs."""
-        request = self.request
-        for name, option in (("seed", "seeds"), ("dataset", "dataset")):
-            own, given = str(request.parameters.get(name, "")), str(getattr(request, option))
-            if own and given and own != given:
-                raise ParameterError(
-                    f"--{option} {given} and -p {name} {own} contradict each other: give one of them"
-                )
-        pairs = selected_rows(request, list(self.there.values()))
-        if not pairs:
-            raise ValueError("no notebook to run: python -m helpers status lists them")
-        for text in _split(request.seeds):
-            if not re.fullmatch("[0-9]+", text):
-                raise ParameterError(f"--seeds takes whole numbers as in 0,1,2: {text!r} is none")
-        seeds: list[int | None] = [int(text) for text in _split(request.seeds)]
-        if request.needed_caches and any(notebook.caches for notebook in self.there.values()):
-            self.features = needed_features(self, pairs)
+    def needed_features(self, pairs: list[tuple[Notebook, Row]]) -> list[str]:
+        """Names of the cached features that the chosen trainings read, in order."""
+        found: dict[str, None] = {}
         for notebook, row in pairs:
             declared = self.parameters_of(notebook)
-            default = declared["dataset"].default if "dataset" in declared else ""
-            for seed in seeds or [None]:
-                self.add(notebook, row, notebook.dataset or request.dataset or default, seed, asked=True)
-        unused = [name for name in request.parameters if name not in self.used]
-        if unused:
-            names = sorted({name for declared in self.declared.values() for name in declared})
-            raise ParameterError(f"no chosen notebook has a parameter {unused[0]}{nearest(unused[0], names)}")
-        return list(self.jobs.values())
-
-
-def needed_features(expansion: Expansion, pairs: list[tuple[Notebook, Row]]) -> list[str]:
-    """Names of the cached features that the chosen trainings read, in order."""
-    from helpers.features import FEATURES
-
-    found = []
-    for notebook, row in pairs:
-        if not notebook.caches and "features" in (declared := expansion.parameters_of(notebook)):
-            values = full_parameters(declared, expansion.checked(notebook, row, "", None))
-            found += [name for name in re.split("[,+]", values["features"]) if name in FEATURES]
-    return list(dict.fromkeys(found))
+            if "features" in declared and not notebook.caches:
+                values = full_parameters(declared, self.checked(notebook, row, "", None))
+                found |= dict.fromkeys(features_of(values))
+        return list(found)
 
 
 def expand(request: Request) -> list[Job]:
     """The jobs of a request in plan order; ParameterError or ValueError says in one sentence what cannot be run."""
+    if request.profile not in plans.PROFILES:
+        raise ValueError(f"no profile {request.profile}{nearest(request.profile, plans.PROFILES)}")
+    for name, given in (("seed", request.seeds), ("dataset", request.dataset)):
+        if given and str(request.parameters.get(name, given)) != given:
+            raise ParameterError(f"-p {name} contradicts {name} {given}: give one of them")
+    seeds = split_names(request.seeds)
+    if not all(re.fullmatch("[0-9]+", text) for text in seeds):
+        raise ParameterError(f"--seeds takes whole numbers as in 0,1,2, not {request.seeds!r}")
+    work = Expansion(request)
+    pairs = select(list(work.there.values()), request.notebooks, request.models, request.everything)
+    if request.needed_caches:
+        work.features = work.needed_features(pairs)
+    for notebook, row in pairs:
+        declared = work.parameters_of(notebook)
+        default = declared["dataset"].default if "dataset" in declared else ""
+        for seed in map(int, seeds) if seeds else [None]:
+            work.add(notebook, row, notebook.dataset or request.dataset or default, seed, asked=True)
+    for name in request.parameters:
+        if name not in work.used:
+            names = sorted({name for declared in work.declared.values() for name in declared})
+            raise ParameterError(f"no chosen notebook has a parameter {name}{nearest(name, names)}")
     order = {notebook.stem: place for place, notebook in enumerate(request.plan)}
-    return sorted(Expansion(request).run(), key=lambda job: order[job.notebook.stem])
-
-
-def parse_assignments(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
-    """`-p name value` pairs from the command line; a name given twice is refused."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ParameterError(f"-p {name} is given twice")
-        found[name] = value
-    return found
+    return sorted(work.jobs.values(), key=lambda job: order[job.notebook.stem])
 
 
 def arguments_of(job: Job, profile: str = "demo") -> str:
@@ -274,5 +198,87 @@ def arguments_of(job: Job, profile: str = "demo") -> str:
     if profile != "demo":
         words += ["--profile", profile]
     for name, value in job.overrides.items():
-        words += ["-p", name, str(value).lower() if isinstance(value, bool) else str(value)]
+        words += ["-p", name, str(value)]
     return shlex.join(words)
+
+
+def features_of(parameters: dict[str, Any]) -> list[str]:
+    """Names of cached features in the parameter `features`."""
+    names = split_names(str(parameters.get("features", "")))
+    if not names:
+        return []
+    from helpers.features import FEATURES
+
+    return [name for name in names if name in FEATURES]
+
+
+def cache_bytes(counts: dict[str, dict[str, int]], feature: str) -> int:
+    """Clips × numbers a clip × 2 bytes.
+
+    >>> la = {"train": {"bonafide": 2580, "spoof": 22800}, "dev": {"bonafide": 2548, "spoof": 22296},
+    ...       "eval": {"bonafide": 7355, "spoof": 63882}}
+    >>> [round(cache_bytes(la, name) / 1e9, 1) for name in ("logmel", "lfcc_gmm", "loglinear", "wave", "logspec")]
+    [2.9, 5.8, 12.5, 15.7, 25.0]
+    """
+    from helpers.features import FEATURES, feature_shape
+
+    return (
+        sum(sum(split.values()) for split in counts.values())
+        * math.prod(feature_shape(FEATURES[feature]))
+        * 2
+    )
+
+
+def needed_room(jobs: list[Job], attached: bool = False) -> dict[str, int]:
+    """Bytes of each stage of all jobs together: archives and audio (not where they are `attached`), then each cache.
+
+    {} for data sets that are too small to matter.
+    """
+    from helpers.data.manifest import get_entry
+
+    needed: dict[str, int] = {}
+    for job in jobs:
+        for entry in [get_entry(name) for name in split_names(job.dataset)]:
+            counts = entry.counts or {}
+            if sum(sum(split.values()) for split in counts.values()) <= SMALL:
+                continue
+            if not attached:
+                needed[f"{entry.name} archive"] = int(entry.bytes or 0) if entry.source == "kaggle" else 0
+                needed[f"{entry.name} audio"] = int(entry.unpacked_bytes or 0)
+            for feature in features_of(job.parameters):
+                needed[f"{entry.name} {feature}"] = cache_bytes(counts, feature)
+    return {stage: size for stage, size in needed.items() if size}
+
+
+def room_table(needed: dict[str, int]) -> str:
+    """`21.2 GB: asvspoof2019_la logmel 2.9, asvspoof2019_la loglinear 12.5`."""
+    parts = ", ".join(f"{stage} {size / 1e9:.1f}" for stage, size in needed.items() if size >= 5e7)
+    return f"{sum(needed.values()) / 1e9:.1f} GB" + (f": {parts}" if parts else "")
+
+
+def refuse_small_disk(jobs: list[Job], folder: Path, attached: bool = False) -> None:
+    """Say what will be written; ValueError, before the first byte, where it does not fit beside what is there."""
+    needed = needed_room(jobs, attached)
+    if not needed:
+        return
+    while not folder.exists():
+        folder = folder.parent
+    made = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())  # by an earlier start
+    free = shutil.disk_usage(folder).free + made
+    print(f"room needed: {room_table(needed)}; free for it in {folder}: {free / 1e9:.1f} GB", flush=True)
+    if sum(needed.values()) > free:
+        raise ValueError(
+            f"the chosen notebooks write {room_table(needed)}, and {folder} has room for {free / 1e9:.1f} GB: "
+            "choose fewer with --models, or put HELPERS_WORK on a larger disk"
+        )
+
+
+def prepare(job: Job, folder: Path) -> Path:
+    """The job's notebook with an injected-parameters cell, as papermill would run it, not executed."""
+    from papermill import execute_notebook
+
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{job.label.replace(' ', '-')}.ipynb"
+    options = {"prepare_only": True, "kernel_name": "python3", "progress_bar": False}
+    execute_notebook(job.source, target, job.overrides, **options)
+    return target

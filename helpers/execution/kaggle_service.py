@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.version import Version
+
+from helpers.data.errors import say
+
 TOKEN_PAGE = "https://www.kaggle.com/settings"
 # Words in a refusal that mean "later", not "never".
 WAIT_WORDS = (
@@ -22,7 +26,14 @@ WAIT_WORDS = (
 )
 ENDED = ("complete", "error", "cancel_acknowledged")
 RESULTS = r"^runs/(?:[^.]|\.working/[^.])"  # finished runs and those to be resumed
-PAGING_CLIENT = (2, 2, 2)  # an older one brings the first page of outputs alone
+PAGING_CLIENT = Version("2.2.2")  # an older one brings the first page of outputs alone
+# What a kernel may name as its source: the word for it, and where its page is.
+SOURCES = {
+    "dataset": ("data set", "datasets"),
+    "kernel": ("kernel", "code"),
+    "competition": ("competition", "competitions"),
+    "model": ("model", "models"),
+}
 
 
 class KaggleError(RuntimeError):
@@ -31,6 +42,10 @@ class KaggleError(RuntimeError):
 
 class KaggleBusy(KaggleError):
     """Kaggle refused for now: quota, two GPU sessions at once, too many requests."""
+
+
+class NotThere(KaggleError):
+    """Kaggle knows nothing of that name, or does not show it to this account (it answers 403 or 404)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,7 @@ class KernelState:
 
 
 class Service:
-    """The calls that a campaign makes. Credentials come from Kaggle's own places and stay inside its client."""
+    """The calls that a kernel needs. Credentials come from Kaggle's own places and stay inside its client."""
 
     def __init__(self) -> None:
         try:
@@ -76,12 +91,11 @@ class Service:
 
     def push_dataset(self, folder: Path, reference: str, note: str) -> None:
         """Create the private data set, or a new version of it. The folder holds dataset-metadata.json."""
+        options = {"quiet": True, "dir_mode": "zip"}
         if self.dataset_status(reference) == "absent":
-            answer = self._call(self.client.dataset_create_new, str(folder), quiet=True, dir_mode="zip")
+            answer = self._call(self.client.dataset_create_new, str(folder), **options)
         else:
-            answer = self._call(
-                self.client.dataset_create_version, str(folder), note, quiet=True, dir_mode="zip"
-            )
+            answer = self._call(self.client.dataset_create_version, str(folder), note, **options)
         if answer.error or str(answer.status).lower() == "error":
             _refuse(f"the data set {reference}", answer.error or "no reason given")
 
@@ -89,45 +103,41 @@ class Service:
         """`ready`, a state on the way there, or `absent`."""
         try:
             return str(self._call(self.client.dataset_status, reference)).lower()
-        except _NotThere:
+        except NotThere:
             return "absent"
 
     def push_kernel(self, folder: Path, seconds: int, accelerator: str = "") -> int:
         """Push one kernel folder; the new version's number. The client calls a refused push a success: read on."""
-        metadata = json.loads((folder / "kernel-metadata.json").read_text(encoding="utf-8"))
         answer = self._call(self.client.kernels_push, str(folder), str(seconds), accelerator or None)
-        name = f"the kernel {metadata['id']}"
         if answer.error:
-            _refuse(name, answer.error)
-        kinds = {"dataset": "data set", "kernel": "kernel", "competition": "competition", "model": "model"}
-        for kind, word in kinds.items():
+            _refuse("the kernel", answer.error)
+        for kind, (word, page) in SOURCES.items():
             refused = list(getattr(answer, f"invalid_{kind}_sources", None) or [])
             if refused:
-                pages = ", ".join(page_of(kind, source) for source in refused)
                 raise KaggleError(
-                    f"{name} was pushed without its {word} {', '.join(refused)}: open {pages}, "
+                    f"the kernel was pushed without its {word} {', '.join(refused)}: open "
+                    f"{', '.join(f'https://www.kaggle.com/{page}/{source}' for source in refused)}, "
                     "see that it exists and accept its rules there, then push again"
                 )
         return int(answer.version_number or 0)
 
     def kernel_state(self, reference: str) -> KernelState:
-        """Where a kernel stands; `absent` where Kaggle knows none of that name (it answers 403 or 404)."""
+        """Where a kernel stands; `absent` where Kaggle knows none of that name."""
         try:
             answer = self._call(self.client.kernels_status, reference)
-        except _NotThere:
+        except NotThere:
             return KernelState("absent")
         return KernelState(answer.status.name.lower(), answer.failure_message or "")
 
     def pull(self, reference: str, folder: Path) -> list[Path]:
         """Download the run folders and the log of a kernel that has ended, page by page."""
         version = importlib.metadata.version("kaggle")
-        if tuple(int(part) for part in version.split(".")[:3] if part.isdigit()) < PAGING_CLIENT:
+        if Version(version) < PAGING_CLIENT:
             raise KaggleError(
                 f"kaggle {version} fetches the first 20 files of a kernel alone: pip install -U 'kaggle>=2.2.2'"
             )
-        files, _ = self._call(
-            self.client.kernels_output, reference, str(folder), RESULTS, force=True, quiet=True
-        )
+        options = {"force": True, "quiet": True}
+        files, _ = self._call(self.client.kernels_output, reference, str(folder), RESULTS, **options)
         return [Path(file) for file in files]
 
     def _call(self, method: Any, *arguments: Any, **options: Any) -> Any:
@@ -138,45 +148,21 @@ class Service:
         try:
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
                 return method(*arguments, **options)
-        except requests.exceptions.HTTPError as error:
-            code = error.response.status_code if error.response is not None else 0
-            raise _translated(code, str(error)) from None
-        except requests.exceptions.RequestException as error:
-            raise KaggleBusy(f"no connection to Kaggle ({type(error).__name__})") from None
-        except ValueError as error:
-            cause = getattr(
-                error.__context__, "response", None
-            )  # the client makes one sentence of 401 and 403
-            if cause is not None:
-                raise _translated(cause.status_code, str(error)) from None
-            if isinstance(error, json.JSONDecodeError):
-                raise KaggleBusy("an answer came that is not Kaggle's own: is there a login page?") from None
-            raise KaggleError(f"the Kaggle client refuses: {error}") from None
-
-
-class _NotThere(KaggleError):
-    pass
-
-
-def _translated(code: int, text: str) -> KaggleError:
-    if code == 429 or code >= 500:
-        return KaggleBusy(f"Kaggle answers {code}: too many requests or a fault there, try again later")
-    if code == 401:
-        return KaggleError(f"Kaggle does not accept this token: make a new one at {TOKEN_PAGE}")
-    if code in (403, 404):
-        return _NotThere(
-            f"Kaggle answers {code}: not there, or its rules are not accepted by this account ({text})"
-        )
-    return KaggleError(f"Kaggle answers {code}: {text}")
+        except json.JSONDecodeError:
+            raise KaggleBusy("an answer came that is not Kaggle's own: is there a login page?") from None
+        except (requests.exceptions.RequestException, ValueError) as error:
+            # The client makes a ValueError of 401 and 403, which still knows the answer.
+            cause = error if getattr(error, "response", None) is not None else error.__context__
+            response = getattr(cause, "response", None)
+            if response is None and isinstance(error, ValueError):
+                raise KaggleError(f"the Kaggle client refuses: {error}") from None
+            code = 503 if response is None else response.status_code
+            kind = (
+                KaggleBusy if code == 429 or code >= 500 else NotThere if code in (403, 404) else KaggleError
+            )
+            raise kind(f"Kaggle: {say(cause or error)}") from None
 
 
 def _refuse(what: str, reason: str) -> None:
-    if any(word in reason.lower() for word in WAIT_WORDS):
-        raise KaggleBusy(f"{what}: {reason}")
-    raise KaggleError(f"Kaggle refuses {what}: {reason}")
-
-
-def page_of(kind: str, reference: str) -> str:
-    """The page to open in a browser."""
-    folder = {"dataset": "datasets", "kernel": "code", "competition": "competitions", "model": "models"}[kind]
-    return f"https://www.kaggle.com/{folder}/{reference}"
+    kind = KaggleBusy if any(word in reason.lower() for word in WAIT_WORDS) else KaggleError
+    raise kind(f"Kaggle refuses {what}: {reason}")

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import json
-import math
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
+
+from helpers.execution.plan import nearest
+
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
-WORDS_FOR_BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+READERS: dict[str, TypeAdapter[Any]] = {
+    kind: TypeAdapter(FiniteFloat if kind == "float" else TYPES[kind]) for kind in TYPES
+}
+FORM = (
+    f"write `name: type = value  # meaning`, one a line, one `=` a line, a plain value of {', '.join(TYPES)}"
+)
 REMEMBERED = "_parameter_names"  # in the notebook's own names, where papermill and Jupyter leave it alone
 
 
@@ -41,39 +48,26 @@ def tags_of(cell: Mapping[str, Any]) -> list[str]:
 
 
 def inspect_source(source: str, where: str = "the parameters cell") -> dict[str, Parameter]:
-    """The parameters as papermill reads them; ParameterError names the first line that it would not read as meant."""
+    """The parameters as papermill reads them; ParameterError names the first line that Python reads in another way."""
     from papermill.translators import PythonTranslator
 
-    form = "write `name: type = value  # meaning`, one a line, one `=` a line"
     try:
         body = ast.parse(source).body
     except SyntaxError as error:
-        raise ParameterError(f"{where}, line {error.lineno}: not Python ({error.msg})") from error
+        raise ParameterError(f"{where}, line {error.lineno}: {FORM}") from error
     read = {entry.name: entry for entry in PythonTranslator.inspect({"source": source})}
     found: dict[str, Parameter] = {}
     for node in body:
-        at = f"{where}, line {node.lineno}"
-        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or not node.value:
-            raise ParameterError(f"{at}: {form}")
-        name, kind = node.target.id, ast.unparse(node.annotation)
-        line = source.splitlines()[node.lineno - 1]
-        if (
-            name in found
-            or name not in read
-            or kind not in TYPES
-            or line.count("=") != 1
-            or node.end_lineno != node.lineno
-        ):
-            raise ParameterError(
-                f"{at}: papermill does not read {name} as meant: {form}, of {', '.join(TYPES)}"
-            )
         try:
-            value = ast.literal_eval(node.value)
-        except ValueError as error:
-            raise ParameterError(f"{at}: {name} is derived, parameters are plain literals") from error
-        if type(value) is not TYPES[kind] and not (kind == "float" and type(value) is int):
-            raise ParameterError(f"{at}: {name} is annotated {kind} but {value!r} is {type(value).__name__}")
-        found[name] = Parameter(name, kind, TYPES[kind](value), read[name].help.strip())
+            name, kind = node.target.id, node.annotation.id  # type: ignore[attr-defined]
+            value, entry = ast.literal_eval(node.value), read[name]  # type: ignore[attr-defined]
+            plain = type(value) is TYPES[kind] or (kind, type(value)) == ("float", int)
+            as_meant = plain and name not in found and ast.literal_eval(entry.default) == value
+        except (AttributeError, KeyError, ValueError, SyntaxError):
+            as_meant = False
+        if not as_meant:
+            raise ParameterError(f"{where}, line {node.lineno}: {FORM}")
+        found[name] = Parameter(name, kind, TYPES[kind](value), entry.help.strip())
     return found
 
 
@@ -89,47 +83,19 @@ def inspect_notebook(notebook: Path | str | Mapping[str, Any]) -> dict[str, Para
     return inspect_source(source_of(cells[0]), f"{where}, parameters cell")
 
 
-def convert(value: Any, parameter: Parameter) -> Any:
-    """`value`, perhaps text from a command line, as the declared type; ParameterError where it does not fit."""
-    kind, text = parameter.type, str(value).strip()
-    refusal = ParameterError(f"{parameter.name} is {kind}, {value!r} is not")
-    if kind == "str" and isinstance(value, str):
-        return value
-    if kind == "bool":
-        if text.lower() in WORDS_FOR_BOOL:
-            return WORDS_FOR_BOOL[text.lower()]
-        raise ParameterError(f"{refusal}: write true or false")
-    if kind == "str" or isinstance(value, bool):
-        raise refusal
-    try:
-        number = float(text)
-    except ValueError:
-        raise refusal from None
-    if not math.isfinite(number) or (kind == "int" and number != int(number)):
-        raise refusal
-    if kind == "int":
-        return int(text) if text.lstrip("+-").isdigit() else int(number)
-    return number
-
-
-def nearest(name: str, known: Any) -> str:
-    """`: did you mean x?`, or the list of what there is where nothing is near."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f": did you mean {close[0]}?" if close else f": there is {', '.join(known) or 'nothing'}"
-
-
 def check_overrides(
     declared: Mapping[str, Parameter], overrides: Mapping[str, Any], where: str
 ) -> dict[str, Any]:
-    """Overrides converted to the declared types; ParameterError for a name or a value that does not fit."""
+    """Overrides, perhaps text from a command line, as the declared types; ParameterError where one does not fit."""
     checked = {}
     for name, value in overrides.items():
         if name not in declared:
             raise ParameterError(f"{where} has no parameter {name}{nearest(name, declared)}")
+        kind = declared[name].type
         try:
-            checked[name] = convert(value, declared[name])
-        except ParameterError as error:
-            raise ParameterError(f"{where}: {error}") from error
+            checked[name] = READERS[kind].validate_python(value)
+        except ValidationError:
+            raise ParameterError(f"{where}: {name} is {kind}, {value!r} is not") from None
     return checked
 
 
@@ -144,16 +110,11 @@ def read_parameters(namespace: MutableMapping[str, Any]) -> dict[str, Any]:
     The names are those annotated so far with a plain value, fixed by the first call; values are read anew each time.
     An int in a float's place becomes a float, as the runner does it, so that both name one run folder.
     """
-    annotated = namespace.get("__annotations__", {})
-    names = namespace.get(REMEMBERED)
-    if names is None:
-        plain = TYPES.values()
-        names = [
-            name for name in annotated or namespace if name[0] != "_" and type(namespace.get(name)) in plain
-        ]
-        namespace[REMEMBERED] = names
-    values = {name: namespace[name] for name in names}
-    for name, value in values.items():
-        if annotated.get(name) in (float, "float") and type(value) is int:
-            values[name] = namespace[name] = float(value)
-    return values
+    annotated, plain = namespace.get("__annotations__", {}), TYPES.values()
+    names = namespace.setdefault(
+        REMEMBERED, [name for name in annotated if type(namespace.get(name)) in plain]
+    )
+    for name in names:
+        if annotated.get(name) in (float, "float") and type(namespace[name]) is int:
+            namespace[name] = float(namespace[name])
+    return {name: namespace[name] for name in names}

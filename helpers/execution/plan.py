@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +71,7 @@ PLAN: tuple[Notebook, ...] = (
              device="cpu", core=True, caches=True),
     Notebook("10_train_simple_ann", "A fully connected network",
              "a detector that sees each log-mel picture as one long vector", 0.8, 0.8, DATA,
-             (Row("simple_ann", "simple_ann"),), profiles=TRAINING),
+             (Row("simple_ann", "simple_ann"),), profiles=TRAINING, core=True),
     Notebook("11_train_simple_cnn", "A first convolutional network",
              "a detector of two convolutions on log-mel, and the comparison with the fully connected one",
              2, 1, DATA,
@@ -94,7 +97,7 @@ PLAN: tuple[Notebook, ...] = (
                        "full": {**FULL, "weights": "imagenet", "frozen": 39}}, device="gpu advised"),
     Notebook("15_train_cnn", "A plain CNN: the baseline",
              "a detector of three convolutions on mel spectrograms, and what macro-F1 says of it", 1, 1, DATA,
-             (Row("cnn", "cnn"),), profiles=TRAINING),
+             (Row("cnn", "cnn"),), profiles=TRAINING, core=True),
     Notebook("16_train_vgg_like", "A VGG-like network: a rare class and mirrored pictures",
              "a detector on pictures of spectrograms, four remedies for imbalance, accuracy per attack",
              2, 1, DATA,
@@ -174,3 +177,57 @@ def notebook_named(stem: str, plan: tuple[Notebook, ...] = PLAN) -> Notebook:
         if notebook.stem == stem:
             return notebook
     raise KeyError(f"{stem} is not in helpers/execution/plan.py")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`: did you mean x?`, or the list of what there is where nothing is near."""
+    close = difflib.get_close_matches(name, known := list(known), n=1)
+    return f": did you mean {close[0]}?" if close else f": there is {', '.join(known) or 'nothing'}"
+
+
+def split_names(text: str) -> list[str]:
+    """`a, b+c` -> a, b, c."""
+    return [part.strip() for part in re.split("[,+]", text) if part.strip()]
+
+
+def choose(pattern: str, notebooks: list[Notebook]) -> list[Notebook]:
+    """`01-03,16,90_compare` -> notebooks in their order; ValueError for a part that matches none."""
+    chosen: set[str] = set()
+    for part in split_names(pattern):
+        span = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if span:
+            low, high = int(span[1]), int(span[2] or span[1])
+            found = {n.stem for n in notebooks if low <= int(n.stem[:2]) <= high}
+        else:
+            found = {n.stem for n in notebooks if n.stem == part.removesuffix(".ipynb")}
+        if not found:
+            raise ValueError(f"no notebook {part}{nearest(part, [n.stem for n in notebooks])}")
+        chosen |= found
+    return [notebook for notebook in notebooks if notebook.stem in chosen]
+
+
+def select(there: list[Notebook], numbers: str, models: str, everything: bool) -> list[tuple[Notebook, Row]]:
+    """The notebooks and variants that were asked for, without what they need; the core ones where nothing was.
+
+    A name in `models` is that of a variant, or else of all variants with that model.
+    """
+    wanted = split_names(models)
+    ids = {row.id for n in there for row in n.rows}
+    known = ids | {row.model for n in there for row in n.rows}
+    for model in wanted:
+        if model not in known:
+            raise ValueError(f"no notebook trains {model}{nearest(model, sorted(known))}")
+    if numbers:
+        notebooks = choose(numbers, there)
+    else:
+        notebooks = [n for n in there if everything or n.core or (wanted and n.rows)]
+    plain = not (numbers or everything or wanted)
+    pairs = []
+    for notebook in notebooks:
+        rows = notebook.all_rows()
+        if wanted and notebook.rows:
+            rows = tuple(row for row in rows if row.id in wanted or row.model in set(wanted) - ids)
+        pairs += [(notebook, row) for row in (rows[:1] if plain else rows)]
+    if not pairs:
+        raise ValueError("no notebook to run: python -m helpers status lists them")
+    return pairs

@@ -7,17 +7,16 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
 
-from helpers.execution import child, machine
-from helpers.execution.diagnose import PORT_TAKEN, Failure, diagnose
+from helpers.execution import child
+from helpers.execution.child import PORT_TAKEN, Slot, diagnose, failure
 from helpers.execution.jobs import Job
-from helpers.execution.machine import Slot
 from helpers.execution.states import (
     FINISHED,
     INTERRUPTED,
@@ -27,18 +26,18 @@ from helpers.execution.states import (
     aligned,
     duration,
     key_figure,
-    read_metrics,
     state_of,
 )
-from helpers.runs import HANDED_DATA, LOCKS, lock_of, publish, take_folder
+from helpers.runs import HANDED_DATA, LOCKS, lock_of, publish, read_metrics, take_folder
 
 WAITING, STARTED, DONE, SKIPPED, SAVED, FAILED, BLOCKED, STOPPED = (
     "waiting", "running", "done", "skipped", "paused", "failed", "blocked", "stopped"
 )  # fmt: skip
 GOOD = (DONE, SKIPPED)
+EXIT_OK, EXIT_FAILED, EXIT_PAUSED, EXIT_STOPPED = 0, 1, 3, 130
 POLL_SECONDS = 0.1
 SAVE_SECONDS = 180  # between two copies of the runs while notebooks are at work
-DEFAULT_TIMEOUT_MINUTES = 12 * 60  # for one cell: the length of a hosted session
+CELL_MINUTES = 12 * 60  # the longest that a cell may take: the length of a hosted session
 
 
 @dataclass(eq=False)
@@ -48,14 +47,13 @@ class Work:
     job: Job
     state: str = WAITING
     figure: str = ""
-    failure: Failure | None = None
+    failure: str = ""
     seconds: float = 0.0
     process: subprocess.Popen[bytes] | None = None
     slot: Slot | None = None
     folder: Path = Path()  # in which it works
     locks: ExitStack = field(default_factory=ExitStack)
     began: float = 0.0
-    log_offset: int = 0
     starts: int = 0
     held_elsewhere: bool = False
 
@@ -66,68 +64,68 @@ class Runner:
     after every notebook and every few minutes."""
 
     jobs: list[Job]
-    slots: list[Slot] = field(default_factory=machine.slots)
-    timeout_minutes: float = DEFAULT_TIMEOUT_MINUTES
+    slots: list[Slot] = field(default_factory=child.slots)
     minutes: float = 0.0  # for all of it, 0 is no limit: trainings stop and save in time
     say: Callable[[str], Any] = print
-    save: Callable[[], Any] | None = None
-    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    save: Callable[[], Any] = lambda: None
 
     def __post_init__(self) -> None:
         self.works = [Work(job) for job in self.jobs]
         self.of_job = {work.job: work for work in self.works}
         self.digests: dict[str, str] = {}
-        self.width = max((len(job.label) for job in self.jobs), default=0)
+        self.width = max(len(job.label) for job in self.jobs)
         self.began = self.saved = time.monotonic()
-        project, runs_dir = str(self.jobs[0].project), self.jobs[0].folder.parent
-        self.environ["PYTHONPATH"] = os.pathsep.join(
-            filter(None, [project, self.environ.get("PYTHONPATH", "")])
-        )
+        self.runs_dir = self.jobs[0].folder.parent
+        (self.runs_dir / LOCKS).mkdir(parents=True, exist_ok=True)
+        self.environ = dict(os.environ)
+        path = [str(self.jobs[0].project), self.environ.get("PYTHONPATH", "")]
+        self.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+        self.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # a user's own `python3` may be another Python
         for name in ("HELPERS_WORK", "HELPERS_MANIFEST"):  # the children work in notebooks/
             if self.environ.get(name):
                 self.environ[name] = str(Path(self.environ[name]).expanduser().absolute())
-        self.environ["HELPERS_RUNS"] = str(runs_dir)
+        self.environ["HELPERS_RUNS"] = str(self.runs_dir)
 
     def run(self) -> list[Work]:
-        """All jobs to their end. On Ctrl-C or SIGTERM the children are ended and KeyboardInterrupt goes on upwards."""
-        with machine.termination_as_interrupt():
-            try:
-                while any(work.state in (WAITING, STARTED) for work in self.works):
-                    if not self._step():
-                        time.sleep(POLL_SECONDS)
-            finally:
-                # A second Ctrl-C must not leave children behind; ending them is bounded by seconds.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                for work in self.works:
-                    if work.state == STARTED:
-                        self._end(work, STOPPED, note="what it saved is kept")
+        """All jobs to their end. Ctrl-C, SIGTERM and a closed terminal end the children; KeyboardInterrupt goes on."""
+        handlers = {
+            number: signal.signal(number, signal.default_int_handler)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN  # as below nohup
+        }
+        try:
+            while any(work.state in (WAITING, STARTED) for work in self.works):
+                if not self._step():
+                    time.sleep(POLL_SECONDS)
+        finally:
+            # A second Ctrl-C must not leave children behind; ending them is bounded by seconds.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for work in self.works:
+                if work.state == STARTED:
+                    self._end(work, STOPPED, note="what it saved is kept")
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         return self.works
 
     def _step(self) -> bool:
         """One look at everything; True when something changed, so that the next look follows at once."""
-        changed = False
-        for work in self.works:
-            if work.state == STARTED:
-                changed |= self._watch(work)
-        for work in self._ready():
-            changed |= self._try_to_start(work)
-        if self.save is not None and (changed or time.monotonic() - self.saved > SAVE_SECONDS):
+        changed = [self._watch(work) for work in self.works if work.state == STARTED]
+        changed += [self._try_to_start(work) for work in self._ready()]
+        if any(changed) or time.monotonic() - self.saved > SAVE_SECONDS:
             self.save()
             self.saved = time.monotonic()
-        return changed
+        return any(changed)
 
     def _ready(self) -> list[Work]:
         """Waiting jobs whose needs have ended, the longest first."""
         ready = []
-        for work in self.works:
-            if work.state != WAITING:
-                continue
+        for work in [work for work in self.works if work.state == WAITING]:
+            notebook = work.job.notebook
+            before = [w for w in self.works if notebook.reads_runs and w.job.notebook.stem < notebook.stem]
             needs = [self.of_job[need] for need in work.job.needs]
-            stem = work.job.notebook.stem
-            before = [w for w in self.works if work.job.notebook.reads_runs and w.job.notebook.stem < stem]
+            broken = [need for need in needs if need.state not in (WAITING, STARTED, *GOOD)]
             if any(other.state in (WAITING, STARTED) for other in before):
                 continue
-            broken = [need for need in needs if need.state not in (WAITING, STARTED, *GOOD)]
             if self.minutes and self._minutes_left() < 1:
                 self._end(work, SAVED, note="no time left, run again")
             elif broken:
@@ -143,31 +141,27 @@ class Runner:
         """Skip what is finished; start where a slot is free and no other runner works on it."""
         if self._is_finished(work, state_of(work.job, self.digests)):
             return True
-        slot = self._free_slot()
-        if slot is None:
+        used = [id(other.slot) for other in self.works if other.state == STARTED]
+        work.slot = next((slot for slot in self.slots if id(slot) not in used), None)
+        if work.slot is None:
             return False
-        runs_dir, name = work.job.folder.parent, work.job.name
         try:
-            (runs_dir / LOCKS).mkdir(parents=True, exist_ok=True)
+            work.locks.enter_context(lock_of(self.runs_dir, f"{work.job.name}.runner"))
+        except Timeout:
+            if not work.held_elsewhere:
+                self._tell(work, "another runner works on it")
+            work.held_elsewhere = True
+            return False
+        # Looked at again under the lock: another runner may have finished it a moment ago.
+        state = state_of(work.job, self.digests, held_here=True)
+        if not self._is_finished(work, state):
             try:
-                work.locks.enter_context(lock_of(runs_dir, f"{name}.runner"))
-            except Timeout:
-                if not work.held_elsewhere:
-                    self._tell(self._line(work, "waiting", "", "another runner works on it"))
-                work.held_elsewhere = True
-                return False
-            # Looked at again under the lock: another runner may have finished it a moment ago.
-            state = state_of(work.job, self.digests, held_here=True)
-            if not self._is_finished(work, state):
-                work.slot = slot
-                work.folder, lock = take_folder(runs_dir, name)
+                work.folder, lock = take_folder(self.runs_dir, work.job.name)
                 work.locks.callback(lock.release, force=True)
                 self._start(work, state)
-        except OSError as error:
-            work.failure = Failure(
-                f"could not start: {error}", advice="free some room on the disk and run again"
-            )
-            self._end(work, FAILED)
+            except OSError as error:
+                work.failure = failure(f"could not start: {error}", advice="free some room and run again")
+                self._end(work, FAILED)
         return True
 
     def _is_finished(self, work: Work, state: State) -> bool:
@@ -177,39 +171,28 @@ class Runner:
         return True
 
     def _start(self, work: Work, found: State) -> None:
-        job, kind = work.job, found.kind
+        assert work.slot is not None
+        job, overrides, seconds = work.job, dict(work.job.overrides), 60.0 * CELL_MINUTES
         child.clear_leftovers(work.folder)
         # What a stopped attempt left must not be taken for the result of this one.
         for part in [work.folder / child.EXECUTED, *work.folder.glob("**/*.part")]:
             part.unlink(missing_ok=True)
-        log = work.folder / child.LOG
-        work.log_offset = log.stat().st_size if log.is_file() else 0
-        assert work.slot is not None
-        overrides, seconds = dict(job.overrides), 60 * (self.timeout_minutes or DEFAULT_TIMEOUT_MINUTES)
         if self.minutes:
             left = self._minutes_left()
-            seconds = min(seconds, 60 * max(1, left))
+            seconds = min(seconds, 60 * left)
             if "max_minutes" in job.parameters:  # a tenth for what comes before and after the epochs
                 limit = round(0.9 * left, 2)
                 overrides["max_minutes"] = min(limit, job.parameters["max_minutes"] or limit)
         environ = {**work.slot.environ(self.environ), HANDED_DATA: job.fingerprint}
         work.process = child.start(job.source, work.folder, overrides, environ, max(1, round(seconds)))
         work.state, work.began, work.starts = STARTED, time.monotonic(), work.starts + 1
-        how = {PAUSED: found.why, INTERRUPTED: found.why, OUTDATED: f"anew: {found.why}"}.get(kind, "")
-        expected = job.notebook.minutes_gpu if work.slot.gpu else job.notebook.minutes_cpu
-        self._tell(self._line(work, "started", "", how or f"about {duration(60 * expected)}"))
+        how = {PAUSED: found.why, INTERRUPTED: found.why, OUTDATED: f"anew: {found.why}"}.get(found.kind)
+        self._tell(work, how or f"about {duration(self._planned(work))}", "started")
 
     def _watch(self, work: Work) -> bool:
+        """True when the notebook has ended."""
         assert work.process is not None
         code = work.process.poll()
-        elapsed = time.monotonic() - work.began
-        # papermill's own limit is for one cell; this one is for a papermill that hangs itself.
-        limit = 120 * (self.timeout_minutes or DEFAULT_TIMEOUT_MINUTES) + 600
-        if code is None and elapsed > limit:
-            child.stop(work.process, work.folder)
-            work.failure = diagnose(work.folder, None, work.log_offset, timed_out=round(elapsed / 60, 1))
-            self._end(work, FAILED)
-            return True
         if code is None:
             return False
         child.clear_leftovers(work.folder)
@@ -220,13 +203,12 @@ class Runner:
         elif metrics and code == 0:
             self._end(work, SAVED, key_figure(metrics), "saved, run again and it resumes")
         else:
-            failure = diagnose(work.folder, code, work.log_offset)
-            if failure.what == PORT_TAKEN and work.starts < 2:
-                self._tell(self._line(work, WAITING, "", f"{PORT_TAKEN}: once more"))
+            work.failure = diagnose(work.folder, code)
+            if PORT_TAKEN in work.failure and work.starts < 2:
                 work.locks.close()
-                work.state = WAITING
+                work.state, work.failure = WAITING, ""
+                self._tell(work, f"{PORT_TAKEN}: once more")
             else:
-                work.failure = failure
                 self._end(work, FAILED)
         return True
 
@@ -236,41 +218,31 @@ class Runner:
             work.seconds = time.monotonic() - work.began
         work.locks.close()
         work.state, work.figure = state, figure
-        left = self._left()
-        self._tell(self._line(work, state, figure, note or (f"left ~{duration(left)}" if left else "")))
-        if work.failure is not None:
-            self._tell(work.failure.as_text())
+        left = self._seconds_left()
+        self._tell(work, note or (f"left ~{duration(left)}" if left else ""))
 
-    def _tell(self, line: str) -> None:
-        """Report, where there is still somebody to report to: a full disk under the log must not stop the runs."""
-        try:
-            self.say(line)
-        except OSError:
-            pass
-
-    def _line(self, work: Work, state: str, figure: str, note: str) -> str:
+    def _tell(self, work: Work, note: str, state: str = "") -> None:
+        """One line, and why it failed; a full disk under the log must not stop the runs."""
         ended = sum(other.state not in (WAITING, STARTED) for other in self.works)
         taken = duration(work.seconds) if work.seconds else ""
-        line = f"[{ended:>2}/{len(self.works)}] {work.job.label:<{self.width}}  {state:<8} {taken:>9}  {figure:<16} {note}"
-        return line.rstrip()
+        line = f"[{ended:>2}/{len(self.works)}] {work.job.label:<{self.width}}  {state or work.state:<8} {taken:>9}"
+        with suppress(OSError):
+            self.say(f"{line}  {work.figure:<16} {note}".rstrip())
+            if work.failure:
+                self.say(work.failure)
 
-    def _free_slot(self) -> Slot | None:
-        used = [id(work.slot) for work in self.works if work.state == STARTED]
-        return next((slot for slot in self.slots if id(slot) not in used), None)
+    def _planned(self, work: Work) -> float:
+        """Seconds by the plan."""
+        return 60 * (work.job.notebook.minutes_gpu if self.slots[0].gpu else work.job.notebook.minutes_cpu)
 
-    def _left(self) -> float:
-        """Seconds to go: the plan's minutes, corrected by how long the notebooks before really took."""
-
-        def planned(work: Work) -> float:
-            notebook = work.job.notebook
-            return 60 * (notebook.minutes_gpu if self.slots[0].gpu else notebook.minutes_cpu)
-
+    def _seconds_left(self) -> float:
+        """The plan's times of what is left, corrected by how long the notebooks before really took."""
         measured = [work for work in self.works if work.state == DONE]
-        pace = sum(work.seconds for work in measured) / sum(map(planned, measured)) if measured else 1.0
-        to_do = sum(pace * planned(work) for work in self.works if work.state == WAITING)
+        pace = sum(work.seconds for work in measured) / sum(map(self._planned, measured)) if measured else 1.0
+        to_do = sum(pace * self._planned(work) for work in self.works if work.state == WAITING)
         for work in self.works:
             if work.state == STARTED:
-                to_do += max(0.0, pace * planned(work) - (time.monotonic() - work.began))
+                to_do += max(0.0, pace * self._planned(work) - (time.monotonic() - work.began))
         return to_do / len(self.slots)
 
 
@@ -290,5 +262,5 @@ def exit_code(works: list[Work]) -> int:
     """0 when all are complete, 3 when some are saved to be resumed, 1 when anything else happened."""
     states = {work.state for work in works}
     if states <= set(GOOD):
-        return 0
-    return 3 if states <= {*GOOD, SAVED} else 1
+        return EXIT_OK
+    return EXIT_PAUSED if states <= {*GOOD, SAVED} else EXIT_FAILED

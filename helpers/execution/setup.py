@@ -1,4 +1,5 @@
-"""What the set-up cell does after it has found the project: install what is missing, take up earlier runs, say where."""
+"""The set-up cell that all notebooks share, and what it does: install what a hosted machine lacks, take up earlier runs,
+reach Drive and the secrets of Colab."""
 
 from __future__ import annotations
 
@@ -15,17 +16,44 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from helpers.environment import Place, where_am_i
+from helpers.environment import where_am_i
 from helpers.execution.carry import import_runs
-from helpers.execution.colab import take_secrets
 from helpers.execution.parameters import read_parameters
+from helpers.runs import HANDED_FOLDER
 
-__all__ = ["get_ready", "read_parameters"]
+__all__ = ["add_missing", "get_ready", "mount_drive", "read_parameters", "set_up_source"]
 
+SET_UP = """\
+# Set-up, the same in every notebook: find the project, add what Kaggle or Colab lacks, read the parameters.
+import subprocess
+import sys
+from pathlib import Path
+
+repository = "OWN"  # on GitHub; `python -m tools notebooks --write` fills it in
+depths = ("*", "*/*", "*/*/*", "*/*/*/*")  # of what is attached on Kaggle: the helpers, by either form of mount
+attached = [found.parent for depth in depths for found in Path("/kaggle/input").glob(f"{depth}/helpers")]
+fetched = Path("/content" if Path("/content").is_dir() else "/kaggle/temp") / "audio-deepfake-detection"
+places = [place for place in (Path.cwd(), *Path.cwd().parents, *attached) if (place / "helpers").is_dir()]
+project = (places or [fetched])[0]
+if not (project / "helpers").is_dir():  # a notebook on its own, with internet: fetch the rest
+    if not repository:
+        raise FileNotFoundError("no helpers here: open this notebook inside the whole project, or from your fork")
+    subprocess.run(["git", "clone", "--depth=1", f"https://github.com/{repository}", project], check=True)
+sys.path.insert(0, str(project))
+from helpers.execution.setup import get_ready, read_parameters  # noqa: E402
+get_ready(project)
+parameters = read_parameters(globals())"""
 # Needed by `python -m helpers export` alone, which asks for them itself.
 FOR_EXPORT = ("onnx", "onnxscript")
 # An attached kernel, by both forms of mount; no deeper, since a corpus below has 100,000 files.
 MOUNTS = ("*", "*/*", "*/*/*")
+DRIVE = Path("/content/drive")
+SECRETS = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "HF_TOKEN")
+
+
+def set_up_source(repository: str = "") -> str:
+    """The set-up cell, byte for byte the same in every notebook of one repository."""
+    return SET_UP.replace('"OWN"', f'"{repository}"')
 
 
 def installed() -> dict[str, str]:
@@ -34,37 +62,30 @@ def installed() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in there if name and version}
 
 
-def missing_packages(requirements: str, there: Mapping[str, str], export: bool = False) -> list[str]:
-    """The lines of a requirements file whose package is not here at all. What is here stays, though it be too old."""
-    lines = [line.split("#")[0].strip() for line in requirements.splitlines()]
-    names = {line: canonicalize_name(Requirement(line).name) for line in lines if line}
-    return [line for line, name in names.items() if name not in there and (export or name not in FOR_EXPORT)]
+def compare(wanted: str, there: Mapping[str, str], export: bool = False) -> tuple[list[str], list[str]]:
+    """Lines of a requirements file whose package is not here at all; and `kaggle 1.7 (needs >=2.0)` for one too old."""
+    missing, old = [], []
+    for text in filter(None, (line.split("#")[0].strip() for line in wanted.splitlines())):
+        line = Requirement(text)
+        version = there.get(name := canonicalize_name(line.name))
+        if version is None and (export or name not in FOR_EXPORT):
+            missing.append(text)
+        if version is not None and not line.specifier.contains(version, prereleases=True):
+            old.append(f"{name} {version} (needs {line.specifier})")
+    return missing, old
 
 
-def too_old(requirements: str, there: Mapping[str, str]) -> list[str]:
-    """`kaggle 1.7 (needs >=2.0)` for what is here in an older version than the requirements ask for."""
-    found = []
-    for line in filter(None, (line.split("#")[0].strip() for line in requirements.splitlines())):
-        wanted = Requirement(line)
-        version = there.get(canonicalize_name(wanted.name))
-        if version and not wanted.specifier.contains(version, prereleases=True):
-            found.append(f"{wanted.name} {version} (needs {wanted.specifier})")
-    return found
+def install(missing: list[str], there: Mapping[str, str], wheels: Path) -> list[str]:
+    """Install each package by itself and replace nothing that is here; a sentence for each one that cannot be had.
 
-
-def constraints(there: Mapping[str, str]) -> str:
-    """A constraints file for pip that holds every package at the version that is here."""
-    return "".join(f"{name}=={version}\n" for name, version in sorted(there.items()))
-
-
-def install(missing: list[str], there: Mapping[str, str], wheels: Path | None = None) -> list[str]:
-    """Install each package by itself and replace nothing that is here; a sentence for each one that cannot be had."""
+    Where the folder `wheels` is there, from it alone: on Kaggle the internet is off.
+    """
     problems = []
     with tempfile.TemporaryDirectory() as folder:
         held = Path(folder) / "constraints.txt"
-        held.write_text(constraints(there), encoding="utf-8")
+        held.write_text("".join(f"{name}=={version}\n" for name, version in sorted(there.items())))
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--retries", "1", "-c", str(held)]
-        if wheels is not None:
+        if wheels.is_dir():
             command += ["--no-index", "--find-links", str(wheels)]
         for line in missing:
             done = subprocess.run([*command, line], capture_output=True, text=True)
@@ -78,36 +99,57 @@ def install(missing: list[str], there: Mapping[str, str], wheels: Path | None = 
     return problems
 
 
-def attach_earlier_runs(place: Place) -> list[str]:
-    """On Kaggle, copy the runs that earlier kernels left below /kaggle/input into this session's folder."""
-    given, taken = place.root / "kaggle" / "input", []
-    for folder in sorted({path for mount in MOUNTS for path in given.glob(f"{mount}/runs") if path.is_dir()}):
-        taken += import_runs(folder, place.folders.runs)
-    return taken
+def add_missing(project: Path, export: bool = False) -> None:
+    """Install what this hosted machine lacks, and say what it has too old; a machine of one's own is left alone."""
+    if where_am_i().name == "local":
+        return
+    there = installed()
+    missing, old = compare((project / "requirements.txt").read_text(encoding="utf-8"), there, export)
+    if missing:
+        print(f"installing {', '.join(missing)}")
+        print(*install(missing, there, project / "wheels"), sep="\n", end="")
+    if old:
+        print(f"older than tested, and left as they are: {', '.join(old)}")
 
 
-def get_ready(project: Path, root: Path = Path("/"), export: bool = False) -> None:
+def get_ready(project: Path) -> None:
     """Prepare this machine for a notebook and say where it is."""
-    place = where_am_i(root=root)
-    if place.name != "local":
-        there, wanted = installed(), (project / "requirements.txt").read_text(encoding="utf-8")
-        missing = missing_packages(wanted, there, export)
-        if missing:
-            print(f"installing {', '.join(missing)}")
-            wheels = project / "wheels"
-            print(*install(missing, there, wheels if wheels.is_dir() else None), sep="\n", end="")
-        if old := too_old(wanted, there):
-            print(f"older than tested, and left as they are: {', '.join(old)}")
+    place = where_am_i()
+    add_missing(project)
     if place.name == "kaggle":
-        for name in attach_earlier_runs(place):
-            print(f"from an earlier kernel: runs/{name}")
-    if place.name == "colab":
+        given = place.root / "kaggle" / "input"
+        for folder in sorted({path for mount in MOUNTS for path in given.glob(f"{mount}/runs")}):
+            for name in import_runs(folder, place.folders.runs):
+                print(f"from an earlier kernel: runs/{name}")
+    if "google.colab" in sys.modules and not os.environ.get(HANDED_FOLDER):
         take_secrets()
-    os.environ.setdefault("PYTHONPATH", str(project))  # child processes find helpers too
     warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm, which nothing here shows
-    print(f"{place.name} · project {_short(project)} · runs in {_short(place.folders.runs)}")
+    print(f"{place.name} · project {project} · runs in {place.folders.runs}")
 
 
-def _short(path: Path) -> str:
-    home, text = str(Path.home()), str(path)
-    return "~" + text[len(home) :] if home != "/" and text.startswith(home + "/") else text
+def mount_drive(folder: Path = DRIVE) -> Path:
+    """Mount Google Drive and return MyDrive; RuntimeError where only the notebook that a person has open can do it."""
+    mine = folder / "MyDrive"
+    if mine.is_dir():
+        return mine
+    if os.environ.get(HANDED_FOLDER):
+        raise RuntimeError(
+            "Drive is not mounted, and a notebook run headless cannot do it: in the notebook that you have open "
+            "call helpers.execution.setup.mount_drive() first, then start the run again"
+        )
+    from google.colab import drive
+
+    drive.mount(str(folder))
+    return mine
+
+
+def take_secrets() -> None:
+    """Put Colab's secrets for Kaggle and Hugging Face into the environment, where notebooks run below find them."""
+    from google.colab import userdata
+
+    for name in SECRETS:
+        if name not in os.environ:
+            try:
+                os.environ[name] = userdata.get(name)
+            except (userdata.SecretNotFoundError, userdata.NotebookAccessError, userdata.TimeoutException):
+                continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from helpers.execution.jobs import Job
-from helpers.runs import LOCKS, WORKING, code_digest, read_json
+from helpers.runs import LOCKS, WORKING, code_digest, read_metrics, read_record
 
 FINISHED, PAUSED, OUTDATED, INTERRUPTED, RUNNING, ABSENT = (
     "finished", "paused", "outdated", "interrupted", "running", "not yet"
@@ -25,20 +26,6 @@ class State:
     why: str = ""
     figure: str = ""
     seconds: float = 0.0  # the last run took
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """A JSON file of a run, {} where there is none or it is damaged."""
-    try:
-        content = read_json(path)
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """metrics.json, {} where the run has not ended."""
-    return read_record(folder / "metrics.json")
 
 
 def key_figure(metrics: dict[str, Any]) -> str:
@@ -56,39 +43,28 @@ def key_figure(metrics: dict[str, Any]) -> str:
 
 def epochs_done(folder: Path) -> int:
     """Rows of history.csv."""
-    try:
-        text = (folder / "history.csv").read_text(encoding="utf-8")
-    except OSError:
-        return 0
-    return max(0, len(text.split("\n")) - 2)
+    path = folder / "history.csv"
+    return max(0, path.read_text(encoding="utf-8").count("\n") - 1) if path.is_file() else 0
 
 
 def is_held(runs_dir: Path, name: str) -> bool:
     """True while a living program, runner or notebook, works on that run."""
     for lock in (f"{name}.runner", name):
         path = runs_dir / LOCKS / f"{lock}.lock"
-        if path.is_file():
-            probe = FileLock(path, timeout=0)
-            try:
-                probe.acquire()
-            except Timeout:
-                return True
-            probe.release()
+        try:
+            with FileLock(path, timeout=0) if path.is_file() else nullcontext():
+                pass
+        except Timeout:
+            return True
     return False
-
-
-def ended(folder: Path) -> float:
-    """When the run ended, in seconds of the clock; 0.0 where it has not."""
-    return float(read_metrics(folder).get("ended", 0.0))
 
 
 def newest_input(job: Job) -> float:
     """When the newest run on this data set that the notebook may read ended; 0.0 for one that reads none."""
-    newest, dataset = 0.0, job.parameters.get("dataset")
-    for path in job.folder.parent.glob("*/metrics.json") if job.notebook.reads_runs else ():
-        if "10" <= path.parent.name < job.notebook.stem[:2] and f"-{dataset or 'all'}-" in path.parent.name:
-            newest = max(newest, ended(path.parent))
-    return newest
+    dataset = f"-{job.dataset or 'all'}-"
+    found = job.folder.parent.glob(f"*{dataset}*/metrics.json") if job.notebook.reads_runs else ()
+    before = [path.parent for path in found if "10" <= path.parent.name < job.notebook.stem[:2]]
+    return max((read_metrics(folder).get("ended", 0.0) for folder in before), default=0.0)
 
 
 def state_of(job: Job, digests: dict[str, str] | None = None, held_here: bool = False) -> State:
@@ -100,35 +76,29 @@ def state_of(job: Job, digests: dict[str, str] | None = None, held_here: bool = 
     epochs = epochs_done(working)
     after = f" after epoch {epochs}" if epochs else ""
     if not held_here and is_held(folder.parent, job.name):
-        return State(RUNNING, after.removeprefix(" after "))
-    begun = read_record(working / "params.json")
-    for place in (
-        working,
-        folder,
-    ):  # killed between its end and its move, a run is complete where it was made
+        return State(RUNNING, after.strip())
+    begun = read_record(working, "params.json")
+    for place in (working, folder):  # killed between its end and its move, a run is complete in the first
         metrics = read_metrics(place)
         if not metrics.get("complete"):
             continue
-        when = ended(place)
+        record, when, why = read_record(place, "params.json"), metrics.get("ended", 0.0), ""
         figure, seconds = key_figure(metrics), float(metrics.get("timing", {}).get("total_seconds", 0))
         digests.setdefault(stem, code_digest(stem, job.project))
-        record, why = read_record(place / "params.json"), ""
         if metrics.get("code") != digests[stem]:
             why = "notebook or helpers changed since"
         elif job.fingerprint not in (record.get("entry"), record.get("data_fingerprint")):
             why = "made on other data"
         elif newest_input(job) > when:
             why = "there are newer runs to read"
-        if not why:
+        else:
             return State(FINISHED, time.strftime("%Y-%m-%d %H:%M", time.localtime(when)), figure, seconds)
         if not begun:
             return State(OUTDATED, why, figure, seconds)
     metrics = read_metrics(working)
     if metrics and not metrics.get("complete"):
         return State(PAUSED, f"saved{after}, resumes there", key_figure(metrics))
-    if begun:
-        return State(INTERRUPTED, f"resumes{after}" if epochs else "")
-    return State(ABSENT)
+    return State(INTERRUPTED, f"resumes{after}" if epochs else "") if begun else State(ABSENT)
 
 
 def aligned(rows: list[list[str]]) -> str:

@@ -14,7 +14,7 @@ _HOME = {
     "cache": ("Cache", "build_cache", "cache_folder", "open_cache"),
     "computation": ("compute", "feature_shape", "fit_length", "level"),
     "deep_voice": ("one_second_means",),
-    "filters": ("chroma_filters", "dct_matrix", "filter_bank", "linear_filters", "mel_filters"),
+    "spectral": ("chroma_filters", "dct_matrix", "filter_bank"),
     "settings": ("FEATURES", "FeatureSetting", "get_setting"),
 }
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from helpers.features.deep_voice import COLUMNS
-from helpers.features.filters import band_centres, contrast_edges, frequencies
 from helpers.features.settings import FeatureSetting
+from helpers.features.spectral import band_centres, contrast_edges, frequencies
 
 PITCH_CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
 OCTAVES = np.array([250, 500, 1000, 2000, 4000, 8000, 16000])  # Hz, labels on a mel scale
@@ -34,7 +34,7 @@ class Axes:
 
     @property
     def ticks(self) -> tuple[np.ndarray, list[str]]:
-        """Numbers of rows, which may lie between two, and the labels there: round hertz, or names of rows."""
+        """Numbers of rows, which may lie between two, and the labels there: round kHz, or names of rows."""
         if self.names or "Hz" not in self.y_label:
             step = 1 + (len(self.names) - 1) // MOST_NAMES
             return np.arange(0, len(self.names), step), self.names[::step]
@@ -43,7 +43,7 @@ class Axes:
         evenly = np.ptp(np.diff(hertz)) < 1e-3 * hertz[-1]
         wanted = np.arange(0, hertz[-1] + 1, 1000 if hertz[-1] <= 8000 else 2000) if evenly else OCTAVES
         wanted = wanted[(wanted >= hertz[0]) & (wanted <= hertz[-1])]
-        return np.interp(wanted, hertz, order), [f"{value:,.0f}" for value in wanted]
+        return np.interp(wanted, hertz, order), [f"{value / 1000:g}" for value in wanted]
 
 
 def axis_labels(setting: FeatureSetting) -> Axes:
@@ -57,17 +57,17 @@ def axis_labels(setting: FeatureSetting) -> Axes:
     if kind == "spectrogram_picture":
         hertz = (1.0 - pixels) * setting.sample_rate / 2
         ink = "0 = 80 dB below the loudest, 1 = loudest"
-        return Axes(pixels * setting.seconds, hertz, "time (s)", "frequency (Hz)", ink)
+        return Axes(pixels * setting.seconds, hertz, "time (s)", "frequency (kHz)", ink)
     if kind == "waveform_picture":
         return Axes(
             pixels * setting.seconds, 1.0 - 2.0 * pixels, "time (s)", "amplitude over the peak", "ink"
         )
     seconds = np.arange(setting.n_frames) * setting.hop_length / setting.sample_rate
     if kind == "logmel":
-        label = f"centre of the band ({setting.filters}, Hz)"
+        label = f"centre of the band ({setting.filters}, kHz)"
         return Axes(seconds, band_centres(setting), "time (s)", label, "ln power")
     if kind == "logspec":
-        return Axes(seconds, frequencies(setting), "time (s)", "frequency (Hz)", "ln power")
+        return Axes(seconds, frequencies(setting), "time (s)", "frequency (kHz)", "ln power")
     edges = np.minimum(contrast_edges(setting), setting.sample_rate / 2)
     octaves = [f"{low:.0f}–{high:.0f}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
     cepstra = [f"{'Δ' * order}{name}" for order in range(setting.deltas + 1) for name in coefficients]

@@ -10,6 +10,7 @@ table.csv      the clips that were kept, in the order of their rows; written las
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 import time
@@ -29,14 +30,14 @@ from helpers.data.staging import check_room, disk_errors, only_one
 from helpers.environment import cpu_threads, where_am_i
 from helpers.features.computation import compute, feature_shape, fit_length
 from helpers.features.settings import FeatureSetting
-from helpers.features.tables import WORDS, read_table, table_digest, write_table
-from helpers.runs import digest, read_json, write_json
+from helpers.files import digest, read_json, write_json, write_whole
 
 CODE = 3  # raise it when a change of code changes the values of a feature: older caches are then left aside
-REJECTED_COLUMNS = ["utterance", "path", "label", "split", "reason"]
+WORDS = ("utterance", "path", "label", "attack", "speaker", "split", "dataset")  # columns of text
 MAX_REJECTED = 0.01  # share of clips that may be unusable
 DONE, REJECTED = 1, 2
 ROWS_AT_ONCE = 32  # of one task: what a killed process has to compute again
+SIZES_READ = 4096  # files, evenly spread: on a mounted drive each costs a question over the network
 SECONDS_BETWEEN_LINES = 5.0
 LARGEST = float(np.finfo(np.float16).max)  # 65,504
 
@@ -65,18 +66,23 @@ class Cache:
         return self.features.shape[1:]
 
     def read(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Rows of `table` in the order asked for -> float16 (n, *shape). IndexError for a row that is not there."""
-        indices = np.atleast_1d(np.asarray(indices, dtype=np.int64))
-        if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
-            raise IndexError(
-                f"{self.folder.name} has rows 0 to {len(self) - 1}: {indices.min()} to {indices.max()} asked"
-            )
-        return np.asarray(self.features[self.kept[indices]])
+        """Rows of `table` in the order asked for -> float16 (n, *shape)."""
+        return np.asarray(self.features[self.kept[np.asarray(indices, dtype=np.int64)]])
 
-    def __getstate__(
-        self,
-    ) -> dict[str, Any]:  # workers map the file themselves: a pickled map is all its bytes
-        return {name: value for name, value in self.__dict__.items() if name != "features"}
+
+def table_digest(table: pd.DataFrame) -> str:
+    """Hash of what the rows are: names, labels, splits, file names and the sizes of up to 4,096 of the files, but not
+    the folder in which they lie. A file that was replaced by one of equal name and equal size is not noticed."""
+    paths = table["path"].astype(str).tolist()
+    above = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
+    total = hashlib.sha256()
+    for column in WORDS:
+        values = table[column].astype(str).tolist() if column in table else []
+        values = [path.removeprefix(above) for path in values] if column == "path" else values
+        total.update("\n".join([column, *values]).encode("utf-8", "surrogateescape"))
+    for row in np.unique(np.linspace(0, len(paths) - 1, SIZES_READ).astype(int)) if paths else []:
+        total.update(f"{os.path.getsize(paths[row]) if os.path.exists(paths[row]) else -1},".encode())
+    return total.hexdigest()[:32]
 
 
 def cache_folder(cache_dir: Path, table: pd.DataFrame, setting: FeatureSetting, seen: str = "") -> Path:
@@ -97,8 +103,8 @@ def open_cache(folder: str | Path) -> Cache:
         raise FileNotFoundError(f"{folder} holds {holds}: run 03_cache, it continues what is there")
     setting = FeatureSetting.from_dict(read_json(folder / "setting.json")["setting"])
     try:
-        table = read_table(folder / "table.csv", dict.fromkeys(WORDS, str))
-        rejected = read_table(folder / "rejected.csv", str)
+        table = _read_table(folder / "table.csv", dict.fromkeys(WORDS, str))
+        rejected = _read_table(folder / "rejected.csv", str)
         kept = np.flatnonzero(np.load(folder / "done.npy") == DONE)
         cache = Cache(folder, setting, table, rejected, kept)
         if not len(table) == len(kept) == len(cache.features) - len(rejected):
@@ -137,14 +143,11 @@ def build_cache(
         folder.mkdir(parents=True, exist_ok=True)
         waiting = f"another process is filling {folder.name}: waiting for it"
         full = disk_errors(f"the {setting.name} cache", "filled", "the next call continues")
-        with full, only_one(folder / ".lock", waiting):
+        with full, only_one(folder / ".lock", waiting), contextlib.ExitStack() as after:
+            after.callback(torch.set_num_threads, torch.get_num_threads())  # a task sets one thread
             _check_plan(folder, plan)
             if not _complete(folder, table, setting):
-                threads = torch.get_num_threads()
-                try:
-                    _fill(table, setting, folder, workers, max_rejected, plan)
-                finally:
-                    torch.set_num_threads(threads)
+                _fill(table, setting, folder, workers, max_rejected, plan)
     cache = open_cache(folder)
     cache.table = table.iloc[cache.kept].reset_index(drop=True)  # the files may have moved since
     _check_rejected(cache.rejected, len(table), max_rejected, folder)
@@ -199,7 +202,7 @@ def fill_rows(rows: np.ndarray, paths: list[str], setting: FeatureSetting, folde
     Plain writes, not through a map: a full disk is then an error and not a crash, and on a shared file system two
     machines may write to one page.
     """
-    torch.set_num_threads(1)  # one process or thread a task: more would fight over the cores
+    torch.set_num_threads(1)  # of this thread's process: more would fight over the cores
     array, bitmap = (np.load(folder / name, mmap_mode="r") for name in ("features.npy", "done.npy"))
     marks, reasons = np.full(len(rows), DONE, dtype=np.uint8), {}
     with open(folder / "features.npy", "r+b") as features, open(folder / "done.npy", "r+b") as done:
@@ -219,18 +222,6 @@ def fill_rows(rows: np.ndarray, paths: list[str], setting: FeatureSetting, folde
     return reasons
 
 
-def _set_up(table: pd.DataFrame, setting: FeatureSetting, folder: Path, plan: dict[str, Any]) -> None:
-    """Take the room on the disk; setting.json, written last, says that both arrays are there."""
-    shape = (len(table), *feature_shape(setting))
-    check_room(folder, 2 * math.prod(shape), f"the {setting.name} cache")
-    path = folder / "features.npy"
-    np.lib.format.open_memmap(path, "w+", np.float16, shape)
-    with open(path, "r+b") as file, contextlib.suppress(AttributeError):  # Windows has no such call
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    np.save(folder / "done.npy", np.zeros(len(table), dtype=np.uint8))
-    write_json(folder / "setting.json", plan)
-
-
 def _fill(
     table: pd.DataFrame,
     setting: FeatureSetting,
@@ -239,9 +230,15 @@ def _fill(
     max_rejected: float,
     plan: dict[str, Any],
 ) -> None:
-    """Compute what is missing and try the rejected clips again; then rejected.csv and, last, table.csv."""
-    if not (folder / "setting.json").is_file():
-        _set_up(table, setting, folder, plan)
+    """Take the room on the disk, compute what is missing, try the rejected clips again; then rejected.csv and, last, table.csv."""
+    if not (folder / "setting.json").is_file():  # written last: both arrays are there
+        shape, path = (len(table), *feature_shape(setting)), folder / "features.npy"
+        check_room(folder, 2 * math.prod(shape), f"the {setting.name} cache")
+        np.lib.format.open_memmap(path, "w+", np.float16, shape)
+        with open(path, "r+b") as file, contextlib.suppress(AttributeError):  # Windows has no such call
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        np.save(folder / "done.npy", np.zeros(len(table), dtype=np.uint8))
+        write_json(folder / "setting.json", plan)
     paths, name = table["path"].astype(str).to_numpy(), f"{setting.name:<20}"
     todo = np.flatnonzero(np.load(folder / "done.npy") != DONE)
     before = n_done = len(table) - len(todo)
@@ -262,16 +259,17 @@ def _fill(
             if len(reasons) > max_rejected * len(table):
                 break  # the rest cannot mend it
     rejected = table.iloc[sorted(reasons)].assign(reason=[reasons[row] for row in sorted(reasons)])
-    write_table(folder / "rejected.csv", rejected.reindex(columns=REJECTED_COLUMNS))
+    _write_table(
+        folder / "rejected.csv", rejected.reindex(columns=["utterance", "path", "label", "split", "reason"])
+    )
     _check_rejected(rejected, len(table), max_rejected, folder)
     if len(rejected) == len(table):
         raise ValueError(f"none of the {len(table)} clips can be used, first: {rejected['reason'].iloc[0]}")
     write_json(folder / "setting.json", {**plan, "max_rejected": max_rejected})
-    write_table(folder / "table.csv", table.drop(index=rejected.index))
+    _write_table(folder / "table.csv", table.drop(index=rejected.index))
     seconds = max(time.monotonic() - started, 1e-9)
     said = f"{len(table) - len(rejected):,} clips in {seconds:.1f} s   {len(todo) / seconds:,.0f} clips/s"
-    said += f"   {len(rejected)} rejected" if len(rejected) else ""
-    print(f"{name}{said}   {folder}", flush=True)
+    print(f"{name}{said}   {len(rejected)} rejected   {folder}", flush=True)
 
 
 def _check_rejected(rejected: pd.DataFrame, n_clips: int, max_rejected: float, folder: Path) -> None:
@@ -289,3 +287,13 @@ def _parallel(workers: int | None) -> joblib.Parallel:
     if not workers and isinstance(backend, joblib.parallel.ThreadingBackend):
         workers = cpu_threads()
     return joblib.Parallel(workers, prefer="threads", return_as="generator_unordered", pre_dispatch="all")
+
+
+def _read_table(path: Path, words: Any) -> pd.DataFrame:
+    """A path may hold bytes that are no UTF-8, an attack may be called "None"."""
+    return pd.read_csv(path, dtype=words, keep_default_na=False, encoding_errors="surrogateescape")
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    text = table.to_csv(index=False)
+    write_whole(path, lambda file: file.write(text.encode("utf-8", "surrogateescape")))

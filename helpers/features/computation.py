@@ -1,20 +1,22 @@
-"""Waves in, any feature out: the one function that caches, trainings on waves and the detector share."""
+"""Waves in, any feature out: the one function that caches, trainings on waves and the detector share.
+
+Pictures of sound are made as a plotting library would draw them, by array operations: 0 is paper, 1 is ink.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
 import torch
+from torch.nn.functional import interpolate
 
-from helpers.features import deep_voice, pictures, spectral
+from helpers.features import deep_voice, spectral
 from helpers.features.settings import FeatureSetting
+from helpers.features.spectral import decibels, stft_power
 
 Samples = TypeVar("Samples", np.ndarray, torch.Tensor)
-
-
 LEVEL = 10 ** (-26 / 20)
 MOST_GAIN = 10 ** (60 / 20)  # near silence stays silent
 
@@ -45,18 +47,55 @@ def level(waves: torch.Tensor) -> torch.Tensor:
     return waves * (LEVEL / rms.clamp_min(1e-9)).clamp_max(MOST_GAIN)
 
 
-FUNCTIONS: dict[str, Callable[[torch.Tensor, FeatureSetting], torch.Tensor]] = {
-    "wave": lambda waves, setting: waves,
+def waveform_picture(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
+    """(batch, samples) -> (batch, 1, size, size): each column inked from the lowest to the highest sample in it.
+
+    The vertical axis is stretched to each clip's own peak, as plotting libraries do. A column begins with the last
+    sample of the one before, so that the line never breaks; it is at least one pixel thick.
+    """
+    (n, samples), size = waves.shape, setting.size
+    if samples < size:
+        raise ValueError(f"a picture {size} pixels wide needs as many samples, got {samples}")
+    width = -(-samples // size)  # the same for all columns: they overlap where it does not divide
+    starts = torch.linspace(0, samples - width, size).round().long()
+    joined = torch.cat([waves[:, :1], waves], dim=1)  # column i then starts one sample early
+    pieces = joined[:, starts[:, None] + torch.arange(width + 1)]
+    low, high = pieces.amin(-1), pieces.amax(-1)
+    peak = torch.maximum(high.amax(1), -low.amin(1)).clamp_min(1e-9)[:, None]
+    top = (1.0 - high / peak) * 0.5 * (size - 1)  # rows count downwards
+    bottom = (1.0 - low / peak) * 0.5 * (size - 1) + 1.0
+    row = torch.arange(size, dtype=waves.dtype)[:, None]
+    # Part of the pixel row..row+1 that lies between top and bottom.
+    ink = torch.minimum(bottom[:, None], row + 1.0) - torch.maximum(top[:, None], row)
+    return ink.clamp_(0.0, 1.0).view(n, 1, size, size)
+
+
+def spectrogram_picture(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
+    """(batch, samples) -> (batch, 1, size, size): decibels below the clip's loudest, top_db as 0 and 0 dB as 1.
+
+    Time runs to the right, frequency from 0 Hz in the bottom row to half of the sample rate in the top one.
+    """
+    level = decibels(stft_power(waves, setting), setting)  # (batch, frames, frequencies)
+    loudest = level.amax((1, 2), keepdim=True)
+    ink = 1.0 + (level - loudest) / (setting.top_db or 80.0)
+    picture = ink.clamp_(0.0, 1.0).transpose(1, 2).flip(1)[:, None]
+    return interpolate(picture, (setting.size, setting.size), mode="bilinear", antialias=True)
+
+
+OF_POWER = {
     "logmel": spectral.log_mel,
     "logspec": spectral.log_spectrogram,
     "mfcc": spectral.cepstra,
     "lfcc": spectral.cepstra,
     "chroma": spectral.chroma,
-    "contrast": spectral.spectral_contrast,
+    "contrast": spectral.contrast,
+}
+OF_WAVES = {
+    "wave": lambda waves, setting: waves,
     "zcr": spectral.zero_crossing_rate,
     "mfcc_contrast_zcr": spectral.mfcc_contrast_zcr,
-    "waveform_picture": pictures.waveform_picture,
-    "spectrogram_picture": pictures.spectrogram_picture,
+    "waveform_picture": waveform_picture,
+    "spectrogram_picture": spectrogram_picture,
     "deep_voice_26": deep_voice.deep_voice_26,
 }
 
@@ -80,9 +119,10 @@ def feature_of(waves: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
     """
     if waves.ndim != 2 or not waves.is_floating_point():
         raise ValueError(f"features need floats (batch, samples), got {waves.dtype} {tuple(waves.shape)}")
-    with torch.set_grad_enabled(waves.requires_grad):
-        features = FUNCTIONS[setting.kind](fit_length(waves.float(), setting.n_samples), setting)
-    return features.contiguous()
+    waves = fit_length(waves.float(), setting.n_samples)
+    if setting.kind in OF_POWER:
+        return OF_POWER[setting.kind](spectral.stft_power(waves, setting), setting).contiguous()
+    return OF_WAVES[setting.kind](waves, setting).contiguous()
 
 
 @lru_cache(maxsize=64)

@@ -10,14 +10,15 @@ Values of one recording are comparable only at one rate and one scale: here 22,0
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import librosa
 import numpy as np
 import torch
 
-from helpers.features.filters import frequencies
 from helpers.features.settings import FEATURES, FeatureSetting
-from helpers.features.spectral import cepstrum, chroma_of, stft_power, zero_crossing_rate
+from helpers.features.spectral import cepstrum, chroma, frequencies, stft_power, zero_crossing_rate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,6 @@ COLUMNS = [
     *(f"mfcc{i}" for i in range(1, 21)),
 ]
 ROLLOFF = 0.85  # share of the magnitude that lies below the rolloff
-PITCH_RANGE = (150.0, 4000.0)  # Hz, where the tuning is looked for
 AT_ONCE = 32  # windows; their spectra take 6 MB
 
 
@@ -92,43 +92,12 @@ def _rms(windows: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
 
 def _chroma_means(power: torch.Tensor, setting: FeatureSetting) -> torch.Tensor:
     """(batch,): mean over classes and frames of the chroma, each window tuned by itself as librosa does."""
-    twelve = FeatureSetting(**{**setting.to_dict(), "kind": "chroma", "n_bands": 12})
-    tunings = estimate_tuning(power, setting)
+    twelve = replace(setting, kind="chroma", n_bands=12)
     means = power.new_empty(len(power))
-    for tuning in np.unique(tunings):
-        rows = torch.from_numpy(np.flatnonzero(tunings == tuning))
-        means[rows] = chroma_of(power[rows], twelve, float(tuning)).mean((1, 2))
+    for i, of_window in enumerate(power):
+        pitch, strength = librosa.piptrack(S=of_window.T.numpy(), sr=setting.sample_rate, n_fft=setting.n_fft)
+        found = pitch > 0
+        loud = found & (strength >= np.median(strength[found])) if found.any() else found
+        tuning = librosa.pitch_tuning(pitch[loud]) if loud.any() else 0.0  # as librosa.estimate_tuning
+        means[i] = chroma(power[i : i + 1], twelve, float(tuning)).mean()
     return means
-
-
-def estimate_tuning(power: torch.Tensor, setting: FeatureSetting, n_classes: int = 12) -> np.ndarray:
-    """(batch, frames, n_frequencies) -> (batch,) deviation from A4 = 440 Hz in pitch classes, -0.5 to 0.49.
-
-    Local maxima above a tenth of their frame's strongest, placed by a parabola through three bins; of the louder half
-    the most frequent deviation in steps of a hundredth (librosa's estimate_tuning).
-    """
-    hertz = frequencies(setting)
-    inside = np.flatnonzero((hertz >= PITCH_RANGE[0]) & (hertz < PITCH_RANGE[1]))
-    low, high = inside[0], inside[-1] + 1
-    left, mid, right = power[..., low - 1 : high - 1], power[..., low:high], power[..., low + 1 : high + 1]
-    floor = 0.1 * power.amax(-1, keepdim=True)
-    loud = mid > floor
-    peaks = (
-        loud & (mid > torch.where(left > floor, left, 0.0)) & (mid >= torch.where(right > floor, right, 0.0))
-    )
-    window_of, _, bin_of = (index.numpy() for index in peaks.nonzero(as_tuple=True))
-    a, b = (left + right - 2 * mid)[peaks].numpy(), (0.5 * (right - left))[peaks].numpy()
-    shift = np.where(np.abs(b) >= np.abs(a), 0.0, -b / np.where(a == 0, 1.0, a)).astype(np.float32)
-    strength = mid[peaks].numpy() + 0.5 * b * shift
-    pitch = (bin_of + low + shift) * (setting.sample_rate / setting.n_fft)
-    deviation = np.mod(n_classes * np.log2(pitch / (440.0 / 16.0)), 1.0)
-    deviation[deviation >= 0.5] -= 1.0
-    steps = np.linspace(-0.5, 0.5, 101)
-    tunings = np.zeros(len(power))
-    ends = np.searchsorted(window_of, np.arange(len(power) + 1))
-    for i, (start, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
-        if end > start:
-            of_window = strength[start:end]
-            kept = deviation[start:end][of_window >= np.median(of_window)]
-            tunings[i] = steps[np.argmax(np.histogram(kept, steps)[0])]
-    return tunings

@@ -25,26 +25,16 @@ class FeatureSetting:
     n_bands: int = 64  # filters of the bank (mel, lfcc), octave bands (contrast), pitch classes (chroma)
     n_coefficients: int = 40  # cepstral coefficients kept
     f_min: float = 0.0  # Hz
-    f_max: float = 0.0  # Hz; 0 means half of the sample rate
-    filters: str = "mel"  # mel | linear: where the filters of the bank stand
-    mel_scale: str = "slaney"  # slaney (as librosa, filters of equal area) | htk (of equal height)
-    pad_mode: str = (
-        "constant"  # how the ends are padded: constant (zeros, as librosa) | reflect (as torchaudio)
+    filters: str = (
+        "mel"  # mel (filters of equal area, as librosa's) | linear: where the filters of the bank stand
     )
     log_floor: float = 1e-10  # power below it counts as this much
     top_db: float = 0.0  # decibels further below the clip's loudest value are raised to there; 0 is off
     deltas: int = 0  # how many times the differences over time are appended
-    delta_window: int = 7  # frames that a difference is taken over
     size: int = 224  # pixels, height and width of a picture
 
     def __post_init__(self) -> None:
-        choices = {
-            "kind": KINDS,
-            "filters": ("mel", "linear"),
-            "mel_scale": ("slaney", "htk"),
-            "pad_mode": ("constant", "reflect"),
-        }
-        for name, known in choices.items():
+        for name, known in {"kind": KINDS, "filters": ("mel", "linear")}.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of {', '.join(known)}")
         for name in ("sample_rate", "seconds", "n_fft", "hop_length", "n_bands", "log_floor", "size"):
@@ -52,17 +42,12 @@ class FeatureSetting:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be above 0")
         if self.window_samples > self.n_fft:
             raise ValueError(f"win_length {self.win_length} does not fit into n_fft {self.n_fft}")
-        if not 0 <= self.f_min < self.top_frequency <= self.sample_rate / 2:
-            raise ValueError(
-                f"f_min {self.f_min:g} and f_max {self.top_frequency:g} Hz must rise and stay at or below "
-                f"{self.sample_rate / 2:g} Hz, half of the sample rate"
-            )
+        if not 0 <= self.f_min < self.sample_rate / 2:
+            raise ValueError(f"f_min is {self.f_min:g} Hz, must be below {self.sample_rate / 2:g}")
         if self.kind in ("mfcc", "lfcc") and self.n_coefficients > self.n_bands:
             raise ValueError(
                 f"n_coefficients {self.n_coefficients} is more than the {self.n_bands} bands hold"
             )
-        if self.delta_window < 3 or self.delta_window % 2 == 0:
-            raise ValueError(f"delta_window is {self.delta_window}, must be odd and at least 3")
 
     @property
     def name(self) -> str:
@@ -87,11 +72,6 @@ class FeatureSetting:
     @property
     def window_samples(self) -> int:
         return self.win_length or self.n_fft
-
-    @property
-    def top_frequency(self) -> float:
-        """Hz, the upper end of the highest filter."""
-        return self.f_max or self.sample_rate / 2
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and words, for JSON and for hashing."""

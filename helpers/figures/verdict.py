@@ -26,7 +26,7 @@ class Scale:
         return float(np.clip(100 * (score - self.low) / (self.high - self.low), 0, 100))
 
 
-def score_bar(card: Any, score: float) -> str:
+def score_bar(card: Any, score: float, what: str = "recording", real: str = "human recordings") -> str:
     """Where this recording is between the thresholds, over the share of fakes at each score."""
     scale = Scale(card, [score])
     low, high, here = scale(card.spoof, 0.0), scale(card.bonafide, 100.0), scale(score)
@@ -36,39 +36,51 @@ def score_bar(card: Any, score: float) -> str:
         bars.append(_rect(x, width, 100 - 92 * share, 92 * share, ORANGE, 0.65))
         bars.append(_rect(x, width, 8, 92 - 92 * share, BLUE, 0.25))
     lines = "".join(_upright(x, "4 4", 1.5) for x in (low, high) if 0 < x < 100)
-    marker = f'<div class="ad-marker" style="left:{here:.2f}%"><span style="transform:translateX({-here:.0f}%)">this recording</span></div>'
+    marker = f'<div class="ad-marker" style="left:{here:.2f}%"><span style="transform:translateX({-here:.0f}%)">this {what}</span></div>'
     names = (("likely spoof", 0.0, low), ("cannot tell", low, high), ("likely bona fide", high, 100.0))
     zones = "".join(
         f'<span style="width:{right - left:.2f}%">{name}</span>'
         for name, left, right in names
         if right > left
     )
-    label = f"Score {score:.2f} on a line from fake to human; at such a score {100 * card.fake_share_of(score):.0f} % of recordings were fake"
+    label = f"Score {score:.2f} on a line from fake to real; at such a score {100 * card.fake_share_of(score):.0f} % were fake"
     return (
+        f'<p class="ad-caption">What this score has meant in tests with as many fakes as {real}</p>'
         f'<div class="ad-bar" role="img" aria-label="{label}">{marker}<svg viewBox="0 0 100 100" '
         f'preserveAspectRatio="none">{"".join(bars)}{lines}{_upright(here, "", 3)}</svg></div>'
-        f'<div class="ad-zones">{zones}</div><p class="ad-key"><i style="background:{ORANGE}"></i>share of fakes at '
-        f'this score <i style="background:{BLUE};opacity:.4"></i>share of human recordings <b>┆</b>thresholds</p>'
+        f'<div class="ad-zones">{zones}</div><p class="ad-key">{_key(ORANGE, "share of fakes at this score")}'
+        f"{_key(BLUE, f'share of {real}', 0.4)}<span><b>┆</b>where the answer changes</span></p>"
     )
+
+
+def _key(colour: str, words: str, opacity: float = 1.0) -> str:
+    return f'<span><i style="background:{colour};opacity:{opacity}"></i>{words}</span> '
+
+
+def _answers(card: Any) -> list[str]:
+    """Those that this card can give."""
+    spoof, bonafide = ["likely spoof"][card.spoof is None :], ["likely bona fide"][card.bonafide is None :]
+    return [*spoof, "cannot tell", *bonafide]
 
 
 def timeline(wave: np.ndarray, windows: Sequence[Any], card: Any, seconds: float) -> str:
     """Waveform and window scores on one time axis; windows without speech are left out."""
     bars = []
-    for window in windows:
+    # Windows overlap: the suspicious ones lie on top.
+    for window in sorted(windows, key=lambda window: -window.score):
         colour = COLOURS.get(card.answer(window.score), GREY)
         title = f"<title>{window.start:.1f}–{window.end:.1f} s: {window.score:.2f}</title>"
         left, width = 100 * window.start / seconds, 100 * (window.end - window.start) / seconds
-        bars.append(_rect(left, width, 0, 100, colour, 0.6, title))
+        bars.append(_rect(left, width, 0, 100, colour, 1.0, title))
     answers = [card.answer(window.score) for window in windows]
+    key = "".join(_key(COLOURS.get(name, GREY), name) for name in _answers(card))
     label = "Windows: " + ", ".join(f"{answers.count(name)} {name}" for name in sorted(set(answers)))
     return (
-        f'<p class="ad-caption">Waveform</p><svg class="ad-wave" role="img" aria-label="Waveform of {seconds:.1f} seconds" '
-        f'viewBox="0 -1 100 2" preserveAspectRatio="none"><path d="{_envelope(wave)}" fill="currentColor"/></svg>'
-        f'<p class="ad-caption">What each stretch with speech looks like</p><svg class="ad-windows" role="img" '
-        f'aria-label="{label}" viewBox="0 0 100 100" preserveAspectRatio="none">{"".join(bars)}</svg>{_ticks(seconds)}'
-        f'<p class="ad-key"><i style="background:{ORANGE}"></i>likely spoof <i style="background:{GREY}"></i>cannot tell '
-        f'<i style="background:{BLUE}"></i>likely bona fide; empty: no speech</p>'
+        f'<p class="ad-caption">The recording, and what each stretch with speech looks like</p><div class="ad-times">'
+        f'<svg class="ad-wave" role="img" aria-label="Waveform of {seconds:.1f} seconds" viewBox="0 -1 100 2" '
+        f'preserveAspectRatio="none"><path d="{_envelope(wave)}" fill="currentColor"/></svg>'
+        f'<svg class="ad-windows" role="img" aria-label="{label}" viewBox="0 0 100 100" preserveAspectRatio="none">'
+        f'{"".join(bars)}</svg><i class="ad-head"></i></div>{_ticks(seconds)}<p class="ad-key">{key}empty: no speech</p>'
     )
 
 
@@ -89,9 +101,12 @@ def broken_strips(card: Any, before: float, broken: Sequence[tuple[str, float, s
             f'<svg viewBox="0 0 100 100" preserveAspectRatio="none">{zones}{line}</svg><i class="ad-before" style="left:{start:.2f}%"></i>'
             f'<i class="ad-after" style="left:{end:.2f}%;background:{colour}"></i></div></div>'
         )
+    bands = "".join(
+        _key(COLOURS[name], f"coloured part: {name}", 0.5) for name in _answers(card) if name in COLOURS
+    )
     key = (
-        '<p class="ad-key"><i class="ad-before ad-still"></i>as you gave it <i class="ad-after ad-still"></i>after the '
-        f'treatment <i style="background:{ORANGE}"></i>likely spoof <i style="background:{BLUE}"></i>likely bona fide</p>'
+        '<p class="ad-key"><span><i class="ad-before ad-still"></i>score as you gave it</span> '
+        f'<span><i class="ad-after ad-still"></i>score after it</span> {bands}</p>'
     )
     return f'<div class="ad-broken">{"".join(rows)}</div>{key}'
 

@@ -16,10 +16,10 @@ MODELS: dict[str, str] = {
     "custom_cnn": "seeds:CustomCnn",
     "vgg_like": "seeds:VggLike",
     "dnn": "seeds:Dnn",
-    "resnet50": "resnet:Resnet50",
-    "resnet101": "resnet:Resnet101",
-    "resnet200d": "resnet:Resnet200d",
-    "resnet50_lstm": "resnet:Resnet50Lstm",
+    "resnet50": "imagenet:Resnet50",
+    "resnet101": "imagenet:Resnet101",
+    "resnet200d": "imagenet:Resnet200d",
+    "resnet50_lstm": "imagenet:Resnet50Lstm",
     "lcnn": "lcnn:Lcnn",
     "small": "seeds:Small",
     "rawnet2": "rawnet2:RawNet2",
@@ -33,18 +33,21 @@ MODELS: dict[str, str] = {
     "knn": "classical:Knn",
     "vgg16_svm": "classical:Vgg16Svm",
 }
-_CLASSICAL_MODULES = ("gmm", "classical")
-
-
-def is_classical(name: str) -> bool:
-    """Whether `name` is fitted in one call (`fit(X, y)` / `score(X)`) and not by the training loop."""
-    return _entry(name).split(":")[0] in _CLASSICAL_MODULES
 
 
 def model_class(name: str) -> type:
     """The class behind a name; imports its module. ValueError with the nearest match for an unknown name."""
-    module, class_name = _entry(name).split(":")
+    if name not in MODELS:
+        raise ValueError(
+            f"no model is called {name!r}{_nearest(name, MODELS)}; there are: {', '.join(MODELS)}"
+        )
+    module, class_name = MODELS[name].split(":")
     return getattr(importlib.import_module(f"{__name__}.{module}"), class_name)
+
+
+def is_classical(name: str) -> bool:
+    """Whether `name` is fitted in one call (`fit(X, y)` / `score(X)`) and not by the training loop."""
+    return MODELS.get(name, "").split(":")[0] in ("gmm", "classical")
 
 
 def model_options(name: str) -> dict[str, Any]:
@@ -65,16 +68,7 @@ def check_options(name: str, options: Iterable[str]) -> None:
 def build_model(name: str, shape: Sequence[int], **options: Any) -> Any:
     """A detector for clips of `shape` (without the batch axis): an nn.Module whose forward gives bona fide
     log-odds, or a classical estimator with `fit(X, y)` and `score(X)`; see `is_classical`, `check_options`."""
-    check_options(name, options)
     return model_class(name)(tuple(int(size) for size in shape), **options)
-
-
-def _entry(name: str) -> str:
-    if name not in MODELS:
-        raise ValueError(
-            f"no model is called {name!r}{_nearest(name, MODELS)}; there are: {', '.join(MODELS)}"
-        )
-    return MODELS[name]
 
 
 def _nearest(word: str, words: Iterable[str]) -> str:

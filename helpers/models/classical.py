@@ -17,6 +17,7 @@ SVC_GRID: dict[str, list[Any]] = {
     "svc__gamma": ["scale", 1e-3, 1e-4],
     "svc__kernel": ["rbf", "linear"],
 }
+BATCH = 16  # pictures that VGG16 sees at once
 TRUSTED = (  # what a saved model of ours may hold beside what skops trusts by itself
     "sklearn.tree._tree.Tree",
     "xgboost.core.Booster",
@@ -41,7 +42,7 @@ class ClassicalDetector:
         labels = np.asarray(y).astype(int)
         if set(labels) != {0, 1}:
             raise ValueError(
-                f"need both classes, got {(labels == 1).sum()} bona fide and {(labels == 0).sum()} spoof"
+                f"need both classes, got {labels.sum()} bona fide and {(1 - labels).sum()} spoof"
             )
         self.pipeline.fit(self.vectors(X), labels)
         return self
@@ -58,13 +59,23 @@ class ClassicalDetector:
     def count_parameters(self) -> int:
         """Numbers that the fitted method keeps: coefficients, support vectors, tree nodes or neighbours."""
         fitted = getattr(self.pipeline, "best_estimator_", self.pipeline)
-        return _fitted_numbers(fitted[-1] if hasattr(fitted, "steps") else fitted)
+        last = fitted[-1] if hasattr(fitted, "steps") else fitted
+        if hasattr(last, "support_vectors_"):
+            return int(last.support_vectors_.size + last.dual_coef_.size + last.intercept_.size)
+        if hasattr(last, "coef_"):
+            return int(last.coef_.size + last.intercept_.size)
+        if hasattr(last, "estimators_"):
+            return int(sum(tree.tree_.node_count for tree in last.estimators_))
+        if hasattr(last, "get_booster"):
+            return sum(len(tree.splitlines()) for tree in last.get_booster().get_dump())
+        return int(last._fit_X.size)
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted pipeline with skops."""
+        """Write the fitted pipeline (the best one of a search) with skops."""
         import skops.io
 
-        skops.io.dump({"shape": list(self.shape), "pipeline": self.pipeline}, path)
+        fitted = getattr(self.pipeline, "best_estimator_", self.pipeline)
+        skops.io.dump({"shape": list(self.shape), "pipeline": fitted}, path)
 
     def load(self, path: str | Path) -> ClassicalDetector:
         """Take over what `save` wrote. ValueError for a file that holds any other kind of object."""
@@ -123,12 +134,10 @@ class Knn(_Probabilities):
 class RandomForest(_Probabilities):
     """Random forest; trees need no scaling."""
 
-    def __init__(self, shape: tuple[int, ...], n_trees: int = 300, seed: int = 0, n_jobs: int = -1) -> None:
+    def __init__(self, shape: tuple[int, ...], n_trees: int = 300, seed: int = 0) -> None:
         from sklearn.ensemble import RandomForestClassifier
 
-        super().__init__(
-            shape, make_pipeline(RandomForestClassifier(n_trees, random_state=seed, n_jobs=n_jobs))
-        )
+        super().__init__(shape, make_pipeline(RandomForestClassifier(n_trees, random_state=seed, n_jobs=-1)))
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> ClassicalDetector:
         super().fit(X, y)
@@ -156,7 +165,7 @@ class Vgg16Svm(ClassicalDetector):
     """The image report's method: frozen ImageNet VGG16 without its top, then an SVC on its scaled features.
 
     X: pictures (n, 1 or 3, height, width) in 0..1, or features (n, d) already taken by `vectors`, which is the
-    slow part. pooled: the 512 means of the last maps in place of the 25,088 values at 7x7. search: "none" for
+    slow part; only SVC and scaler are saved. pooled: the 512 means of the last maps in place of the 25,088 values at 7x7. search: "none" for
     the SVC's defaults, or "precision" or "f1" to choose among the 24 candidates of SVC_GRID by that score over
     5 folds; either is taken for the class that was called 1.
     """
@@ -168,21 +177,19 @@ class Vgg16Svm(ClassicalDetector):
         pooled: bool = False,
         search: str = "none",
         seed: int = 0,
-        n_jobs: int = 1,
-        batch_size: int = 16,
     ) -> None:
         from sklearn.svm import SVC
 
-        from helpers.models.vgg import vgg16_features
+        from helpers.models.imagenet import Vgg16Features
 
         if search not in ("none", "precision", "f1"):
             raise ValueError(f"vgg16_svm searches by 'precision' or 'f1', or 'none', not {search!r}")
         pipeline: Any = make_pipeline(StandardScaler(), SVC())
         if search != "none":
             folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-            pipeline = GridSearchCV(pipeline, SVC_GRID, scoring=search, cv=folds, n_jobs=n_jobs)
+            pipeline = GridSearchCV(pipeline, SVC_GRID, scoring=search, cv=folds)
         super().__init__(shape, pipeline)
-        self.network, self.batch_size = vgg16_features(weights, pooled), batch_size
+        self.network = Vgg16Features(weights, pooled)
 
     @property
     def best(self) -> dict[str, Any]:
@@ -197,28 +204,6 @@ class Vgg16Svm(ClassicalDetector):
             return np.asarray(X, dtype=np.float32)
         import torch
 
-        parts = []
-        for start in range(0, len(X), self.batch_size):
-            batch = torch.as_tensor(np.asarray(X[start : start + self.batch_size], dtype=np.float32))
-            with torch.inference_mode():
-                parts.append(self.network(batch).numpy())
-        return np.concatenate(parts)
-
-    def save(self, path: str | Path) -> None:
-        """Write the SVC and its scaler (the best ones of a search); the network is rebuilt from its weights."""
-        import skops.io
-
-        fitted = getattr(self.pipeline, "best_estimator_", self.pipeline)
-        skops.io.dump({"shape": list(self.shape), "pipeline": fitted}, path)
-
-
-def _fitted_numbers(estimator: Any) -> int:
-    if hasattr(estimator, "coef_") and not hasattr(estimator, "support_vectors_"):
-        return int(estimator.coef_.size + estimator.intercept_.size)
-    if hasattr(estimator, "support_vectors_"):
-        return int(estimator.support_vectors_.size + estimator.dual_coef_.size + estimator.intercept_.size)
-    if hasattr(estimator, "estimators_"):
-        return int(sum(tree.tree_.node_count for tree in estimator.estimators_))
-    if hasattr(estimator, "get_booster"):
-        return sum(len(tree.splitlines()) for tree in estimator.get_booster().get_dump())
-    return int(estimator._fit_X.size)
+        values = torch.as_tensor(np.asarray(X, dtype=np.float32))
+        with torch.inference_mode():
+            return np.concatenate([self.network(batch).numpy() for batch in values.split(BATCH)])

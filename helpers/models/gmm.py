@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ import torch
 
 CHUNK = 8192  # frames per matrix product: 8192 x 512 float32 responsibilities are 16 MB
 SMALLEST_WEIGHT = 1e-8
+FLOOR = 1e-3  # of a variance, in units of the data's own
+PARTS = list(itertools.product(("bonafide", "spoof"), ("weights", "means", "variances")))
 
 
 class DiagonalGmm:
@@ -20,15 +23,13 @@ class DiagonalGmm:
     `weights` (k,), `means` (k, d), `variances` (k, d) are in the data's own units.
     """
 
-    def __init__(
-        self, n_components: int = 512, n_iterations: int = 20, seed: int = 0, floor: float = 1e-3
-    ) -> None:
-        self.n_components, self.n_iterations, self.seed, self.floor = n_components, n_iterations, seed, floor
+    def __init__(self, n_components: int = 512, n_iterations: int = 20, seed: int = 0) -> None:
+        self.n_components, self.n_iterations, self.seed = n_components, n_iterations, seed
         self.weights = self.means = self.variances = torch.empty(0)
         self.history: list[float] = []  # mean log-likelihood per frame before each step, in scaled units
 
-    def fit(self, frames: np.ndarray, device: str = "cpu") -> DiagonalGmm:
-        """frames (n, d) float. Variances stay above `floor` of the data's variance. ValueError for too few frames."""
+    def fit(self, frames: np.ndarray) -> DiagonalGmm:
+        """frames (n, d) float. Variances stay above a thousandth of the data's. ValueError for too few frames."""
         n_frames = len(frames)
         if n_frames < 2 * self.n_components:
             raise ValueError(
@@ -36,16 +37,14 @@ class DiagonalGmm:
             )
         x64 = torch.as_tensor(np.asarray(frames), dtype=torch.float64)
         shift, scale = x64.mean(0), x64.std(0).clamp_min(1e-6)
-        x = ((x64 - shift) / scale).float().to(device)
+        x = ((x64 - shift) / scale).float()
         del x64
         weights, means, variances = self._start(x)
         self.history = []
         for _ in range(self.n_iterations):
             weights, means, variances, likelihood = self._step(x, weights, means, variances)
             self.history.append(likelihood)
-        self.weights = weights.cpu()
-        self.means = means.cpu() * scale + shift
-        self.variances = variances.cpu() * scale**2
+        self.weights, self.means, self.variances = weights, means * scale + shift, variances * scale**2
         return self
 
     def log_likelihood(self, frames: np.ndarray | torch.Tensor) -> torch.Tensor:
@@ -57,9 +56,7 @@ class DiagonalGmm:
     def _start(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """A few rounds of k-means on a random subset, drawn by the seed."""
         generator = torch.Generator().manual_seed(self.seed)
-        subset = x[
-            torch.randperm(len(x), generator=generator)[: max(20_000, 20 * self.n_components)].to(x.device)
-        ]
+        subset = x[torch.randperm(len(x), generator=generator)[: max(20_000, 20 * self.n_components)]]
         centres = subset[: self.n_components].clone()  # the subset is already in random order
         for _ in range(8):
             nearest = _nearest(subset, centres)
@@ -68,24 +65,21 @@ class DiagonalGmm:
             centres[filled] = (sums[filled] / counts[filled, None]).float()
             n_empty = int((~filled).sum())
             if n_empty:
-                pick = torch.randint(len(subset), (n_empty,), generator=generator).to(x.device)
-                centres[~filled] = subset[pick]
+                centres[~filled] = subset[torch.randint(len(subset), (n_empty,), generator=generator)]
         nearest = _nearest(subset, centres)
         counts, sums = _sums(subset, nearest, self.n_components)
         _, squares = _sums(subset.square(), nearest, self.n_components)
         means = torch.where(counts[:, None] > 0, sums / counts[:, None].clamp_min(1), centres.double())
         variances = squares / counts[:, None].clamp_min(1) - means.square()
-        variances = torch.where(counts[:, None] > 1, variances, torch.ones_like(variances)).clamp_min(
-            10 * self.floor
-        )
+        variances = torch.where(counts[:, None] > 1, variances, 1.0).clamp_min(10 * FLOOR)
         return (counts + 1) / (counts + 1).sum(), means, variances
 
     def _step(
         self, x: torch.Tensor, weights: torch.Tensor, means: torch.Tensor, variances: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]:
         n_dims = x.shape[1]
-        counts = torch.zeros(self.n_components, dtype=torch.float64, device=x.device)
-        sums = torch.zeros(self.n_components, 2 * n_dims, dtype=torch.float64, device=x.device)
+        counts = torch.zeros(self.n_components, dtype=torch.float64)
+        sums = torch.zeros(self.n_components, 2 * n_dims, dtype=torch.float64)
         total = 0.0
         parameters = [values.float() for values in (weights, means, variances)]
         for part in x.split(CHUNK):
@@ -97,7 +91,7 @@ class DiagonalGmm:
             total += float(likelihood.sum(dtype=torch.float64))
         alive = counts.clamp_min(1e-6)[:, None]
         new_means = sums[:, :n_dims] / alive
-        new_variances = (sums[:, n_dims:] / alive - new_means.square()).clamp_min(self.floor)
+        new_variances = (sums[:, n_dims:] / alive - new_means.square()).clamp_min(FLOOR)
         dead = counts < 1e-3  # a Gaussian that owns no frame stays where it was
         new_means[dead], new_variances[dead] = means[dead], variances[dead]
         new_weights = (counts / len(x)).clamp_min(SMALLEST_WEIGHT)
@@ -120,12 +114,10 @@ class LfccGmm:
         n_iterations: int = 20,
         max_frames: int = 500_000,
         seed: int = 0,
-        device: str = "cpu",
     ) -> None:
         if len(shape) != 2:
             raise ValueError(f"lfcc_gmm reads (coefficients, frames), got a clip of shape {shape}")
-        self.shape: tuple[int, ...] = shape
-        self.max_frames, self.seed, self.device = max_frames, seed, device
+        self.shape, self.max_frames, self.seed = shape, max_frames, seed
         self.bonafide = DiagonalGmm(n_components, n_iterations, seed)
         self.spoof = DiagonalGmm(n_components, n_iterations, seed + 1)
 
@@ -136,17 +128,14 @@ class LfccGmm:
             indices = np.flatnonzero(labels == label)
             if len(indices) == 0:
                 raise ValueError(f"need both classes, got no {name} clip")
-            mixture.fit(self._frames(X, indices), self.device)
+            mixture.fit(self._frames(X, indices))
         return self
 
     def score(self, X: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Clips -> (n,) mean log-likelihood ratio per frame, higher = more likely bona fide."""
-        scores = []
-        for clip in X:
-            frames = torch.as_tensor(np.asarray(clip, dtype=np.float64).T)
-            ratio = self.bonafide.log_likelihood(frames) - self.spoof.log_likelihood(frames)
-            scores.append(float(ratio.mean()))
-        return np.array(scores)
+        clips = [np.asarray(clip, dtype=np.float64).T for clip in X]
+        pairs = [[m.log_likelihood(clip) for m in (self.bonafide, self.spoof)] for clip in clips]
+        return np.array([float((bonafide - spoof).mean()) for bonafide, spoof in pairs])
 
     def count_parameters(self) -> int:
         """Weights, means and variances of both mixtures."""
@@ -154,20 +143,16 @@ class LfccGmm:
 
     def save(self, path: str | Path) -> None:
         """Write an .npz of plain arrays."""
-        arrays = {}
-        for name, mixture in (("bonafide", self.bonafide), ("spoof", self.spoof)):
-            for part in ("weights", "means", "variances"):
-                arrays[f"{name}_{part}"] = getattr(mixture, part).numpy()
+        arrays = {f"{name}_{part}": getattr(getattr(self, name), part).numpy() for name, part in PARTS}
         np.savez(path, shape=np.array(self.shape), **arrays)
 
     def load(self, path: str | Path) -> LfccGmm:
         """Take over what `save` wrote; no pickle is opened."""
         with np.load(path, allow_pickle=False) as arrays:
             self.shape = tuple(int(size) for size in arrays["shape"])
-            for name, mixture in (("bonafide", self.bonafide), ("spoof", self.spoof)):
-                mixture.n_components = len(arrays[f"{name}_weights"])
-                for part in ("weights", "means", "variances"):
-                    setattr(mixture, part, torch.as_tensor(arrays[f"{name}_{part}"]))
+            for name, part in PARTS:
+                setattr(getattr(self, name), part, torch.as_tensor(arrays[f"{name}_{part}"]))
+                getattr(self, name).n_components = len(arrays[f"{name}_{part}"])
         return self
 
     def _frames(self, X: Sequence[np.ndarray] | np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -206,5 +191,5 @@ def _nearest(x: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
 def _sums(x: torch.Tensor, labels: torch.Tensor, n_labels: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Count and sum of the rows under each label, float64: (k,), (k, d)."""
     counts = torch.bincount(labels, minlength=n_labels).double()
-    sums = torch.zeros(n_labels, x.shape[1], dtype=torch.float64, device=x.device)
+    sums = torch.zeros(n_labels, x.shape[1], dtype=torch.float64)
     return counts, sums.index_add_(0, labels, x.double())

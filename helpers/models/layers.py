@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,11 @@ import torch
 from torch import nn
 
 
-def count_parameters(model: nn.Module, trainable_only: bool = False) -> int:
-    """Numbers in the parameter tensors; buffers (normalisation, batch-norm averages) do not count."""
+def count_parameters(model: Any, trainable_only: bool = False) -> int:
+    """Numbers in the parameter tensors (buffers, such as batch-norm averages, do not count), or those that a fitted
+    classical detector keeps."""
+    if not isinstance(model, nn.Module):
+        return int(model.count_parameters())
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable_only)
 
 
@@ -36,39 +39,32 @@ def milliseconds_per_clip(model: Any, shape: Sequence[int], threads: int = 1, re
     """
     from threadpoolctl import threadpool_limits
 
-    if not isinstance(model, nn.Module):
-        clip_array = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
-        with threadpool_limits(threads):
-            return _median_milliseconds(lambda: model.score(clip_array), threads, repeats, threads == 1)
-    device, was_training = _device(model), model.training
-    clip = torch.randn(1, *shape, device=device)
-
-    def forward() -> None:
-        model(clip)
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    model.eval()
-    try:
-        with torch.inference_mode():
-            return _median_milliseconds(forward, threads, repeats, threads == 1 and device.type == "cpu")
-    finally:
-        model.train(was_training)
-
-
-def _median_milliseconds(call: Callable[[], Any], threads: int, repeats: int, alone: bool) -> float:
-    clock = time.process_time if alone else time.perf_counter
-    threads_before = torch.get_num_threads()
+    network = isinstance(model, nn.Module)
+    device = _device(model) if network else torch.device("cpu")
+    clip = np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)
+    sent = torch.from_numpy(clip).to(device)
+    clock = time.process_time if threads == 1 and device.type == "cpu" else time.perf_counter
+    before, was_training = torch.get_num_threads(), network and model.training
     torch.set_num_threads(threads)
     times: list[float] = []
     try:
-        # The first two warm up; what takes a millisecond is asked until 0.1 s are together, or the median jumps.
-        while len(times) < repeats + 2 or sum(times[2:]) < 100:
-            started = clock()
-            call()
-            times.append(1000 * (clock() - started))
+        with torch.inference_mode(), threadpool_limits(threads):
+            if network:
+                model.eval()
+            # The first two warm up; what takes a millisecond is asked until 0.1 s are together, or the median jumps.
+            while len(times) < repeats + 2 or sum(times[2:]) < 100:
+                started = clock()
+                if network:
+                    model(sent)
+                else:
+                    model.score(clip)
+                if device.type == "cuda":
+                    torch.cuda.synchronize()
+                times.append(1000 * (clock() - started))
     finally:
-        torch.set_num_threads(threads_before)
+        torch.set_num_threads(before)
+        if network:
+            model.train(was_training)
     return statistics.median(times[2:])
 
 

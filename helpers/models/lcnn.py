@@ -37,8 +37,6 @@ class Lcnn(Detector):
     About 100,000 parameters with the default widths and "mean".
     """
 
-    cam_layer = "blocks.3.0"
-
     def __init__(
         self,
         shape: tuple[int, ...],
@@ -47,22 +45,16 @@ class Lcnn(Detector):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        rows, frames = rows_and_frames(shape, "lcnn")
+        rows, _ = rows_and_frames(shape, "lcnn")
         if pooling not in ("mean", "lstm"):
             raise ValueError(f"lcnn pools by 'mean' or 'lstm', not {pooling!r}")
         shrink = 2 ** len(widths)
-        if min(rows, frames) < shrink:
-            raise ValueError(f"lcnn halves its input {len(widths)} times: {rows} x {frames} is too small")
         channels = [1, *widths]
         self.blocks = nn.Sequential(*[_block(a, b) for a, b in itertools.pairwise(channels)])
         self.cam_layer = f"blocks.{len(widths) - 1}.0"
         size = widths[-1] * (rows // shrink)
         self.recurrent = nn.ModuleList()
         if pooling == "lstm":
-            if size % 2:
-                raise ValueError(
-                    f"lcnn with pooling='lstm' splits {widths[-1]} maps x {rows // shrink} rows in two: make one of them even"
-                )
             self.recurrent.extend(
                 nn.LSTM(size, size // 2, batch_first=True, bidirectional=True) for _ in range(2)
             )

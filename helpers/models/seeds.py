@@ -13,10 +13,20 @@ from helpers.models.detector import Detector, as_image, check_clip, rows_and_fra
 
 
 def _dense(*sizes: int) -> list[nn.Module]:
+    pairs = itertools.pairwise(sizes)
+    return [layer for n_in, n_out in pairs for layer in (nn.Linear(n_in, n_out), nn.ReLU())]
+
+
+def _convolutions(*widths: int, size: int = 3, ceil_mode: bool = False) -> nn.Sequential:
+    """From one map to `widths`: convolution, ReLU and a 2x2 pool (ceil_mode: which keeps an odd last row) each."""
     layers: list[nn.Module] = []
-    for n_in, n_out in itertools.pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
-    return layers
+    for n_in, n_out in itertools.pairwise((1, *widths)):
+        layers += [
+            nn.Conv2d(n_in, n_out, size, padding=size // 2),
+            nn.ReLU(),
+            nn.MaxPool2d(2, ceil_mode=ceil_mode),
+        ]
+    return nn.Sequential(*layers)
 
 
 class SimpleAnn(Detector):
@@ -46,13 +56,8 @@ class SimpleCnn(Detector):
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         rows, frames = rows_and_frames(shape, "simple_cnn")
-        if min(rows, frames) < 4:
-            raise ValueError(f"simple_cnn halves its input twice: {rows} x {frames} is too small")
         self.shape = shape
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(1, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        )  # fmt: skip
+        self.convolutions = _convolutions(32, 64, size=5)
         self.body = nn.Sequential(nn.Flatten(), *_dense(64 * (rows // 4) * (frames // 4), 1024, 512, 256))
         self.head = nn.Linear(256, 1)
 
@@ -72,13 +77,8 @@ class Cnn(Detector):
 
     def __init__(self, shape: tuple[int, ...], dropout: float = 0.3) -> None:
         super().__init__()
-        rows, frames = rows_and_frames(shape, "cnn")
-        if min(rows, frames) < 8:
-            raise ValueError(f"cnn halves its input three times: {rows} x {frames} is too small")
-        layers: list[nn.Module] = []
-        for n_in, n_out in ((1, 32), (32, 64), (64, 128)):
-            layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-        self.convolutions = nn.Sequential(*layers)
+        rows_and_frames(shape, "cnn")
+        self.convolutions = _convolutions(32, 64, 128)
         self.body = nn.Sequential(nn.Linear(128, 128), nn.ReLU(), nn.Dropout(dropout))
         self.head = nn.Linear(128, 1)
 
@@ -99,10 +99,7 @@ class CustomCnn(Detector):
         super().__init__()
         rows, frames = rows_and_frames(shape, "custom_cnn")
         self.shape = shape
-        layers: list[nn.Module] = []
-        for n_in, n_out in ((1, 32), (32, 64), (64, 128), (128, 128)):
-            layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
-        self.convolutions = nn.Sequential(*layers)
+        self.convolutions = _convolutions(32, 64, 128, 128, ceil_mode=True)
         size = 128 * -(-rows // 16) * -(-frames // 16)  # halved four times, rounded up each time
         self.body = nn.Sequential(nn.Flatten(), nn.Linear(size, 512), nn.ReLU(), nn.Dropout(dropout))
         self.head = nn.Linear(512, 1)
@@ -125,22 +122,16 @@ class Dnn(Detector):
         n_rows, _ = rows_and_frames(shape, "dnn")
         self.rows = list(rows)
         if sum(self.rows) != n_rows:
-            raise ValueError(
-                f"dnn reads {' + '.join(map(str, rows))} stacked rows, got {n_rows}: use mfcc_contrast_zcr"
-            )
-        self.branches = nn.ModuleList(
-            nn.Sequential(nn.Linear(2 * n, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
-            for n in rows
-        )
-        self.body = nn.Sequential(nn.Linear(len(self.rows) * hidden, hidden), nn.ReLU())
+            raise ValueError(f"dnn reads {sum(rows)} stacked rows, got {n_rows}: use mfcc_contrast_zcr")
+        self.branches = nn.ModuleList(nn.Sequential(*_dense(2 * n, hidden, hidden)) for n in rows)
+        self.body = nn.Sequential(*_dense(len(self.rows) * hidden, hidden))
         self.head = nn.Linear(hidden, 1)
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         parts = batch.split(self.rows, dim=1)
         summaries = [torch.cat([part.mean(2), part.std(2, correction=0)], dim=1) for part in parts]
-        return self.body(
-            torch.cat([branch(s) for branch, s in zip(self.branches, summaries, strict=True)], dim=1)
-        )
+        answers = [branch(summary) for branch, summary in zip(self.branches, summaries, strict=True)]
+        return self.body(torch.cat(answers, dim=1))
 
 
 class Small(Detector):
@@ -163,9 +154,7 @@ class Small(Detector):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        rows, frames = rows_and_frames(shape, "small")
-        if min(rows, frames) < 4 * patch:
-            raise ValueError(f"small needs {4 * patch} rows and frames at least, got {rows} x {frames}")
+        rows, _ = rows_and_frames(shape, "small")
         self.centre = centre
         widths = (width, 3 * width // 2, 2 * width)
         layers: list[nn.Module] = [

@@ -59,10 +59,8 @@ class _Attention(nn.Module):
         self.k_proj = nn.Linear(width, width, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        heads = [
-            layer(x).unflatten(2, (self.n_heads, 64)).transpose(1, 2)
-            for layer in (self.q_proj, self.k_proj, self.v_proj)
-        ]
+        projections = (self.q_proj, self.k_proj, self.v_proj)
+        heads = [layer(x).unflatten(2, (self.n_heads, 64)).transpose(1, 2) for layer in projections]
         return self.out_proj(functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
 
 
@@ -84,16 +82,13 @@ class WhisperFrontEnd(nn.Module):
     """(batch, samples) at 16 kHz -> [(batch, frames of 20 ms, width)] * (layers + 1): the stem, then each layer.
 
     weights: a safetensors file of the encoder's tensors (default: the stem and two layers of whisper-tiny.en
-    that come with the suite, width 384), unless its `tensors` are given. layers: how many of the first layers, 0 for all that the file has.
+    that come with the suite, width 384), unless its `tensors` are given. layers: how many of the first, 0 for all.
     The positions are cut to the clip (at most 30 s), which is never padded to 30 s; Whisper's last norm is left out.
     ValueError for more layers than there are.
     """
 
     def __init__(
-        self,
-        layers: int = 2,
-        weights: str | Path = EMBEDDED,
-        tensors: dict[str, torch.Tensor] | None = None,
+        self, layers: int = 2, weights: str | Path = EMBEDDED, tensors: dict[str, torch.Tensor] | None = None
     ) -> None:
         super().__init__()
         tensors = {
@@ -171,6 +166,13 @@ def open_front_end(name: str, layers: int = 0) -> Any:
     if model.config.model_type == "whisper":
         return WhisperFrontEnd(layers, tensors=model.get_encoder().state_dict())
     return _Wav2Vec(model, layers)
+
+
+def layer_statistics(layers: list[torch.Tensor]) -> torch.Tensor:
+    """Each layer's (batch, frames, width) -> (batch, 3 * layers * width): mean and deviation over time, and deviation of
+    the differences from frame to frame, which is where a vocoder's smoothness shows."""
+    parts = [(x.mean(1), x.std(1, correction=0), x.diff(dim=1).std(1, correction=0)) for x in layers]
+    return torch.cat([part for of_layer in parts for part in of_layer], dim=1)
 
 
 class AttentiveStatistics(nn.Module):

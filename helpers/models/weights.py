@@ -1,4 +1,5 @@
-"""Pretrained weights: from timm's or torchvision's loader, from a file, or none because somebody asked so."""
+"""Weights of networks: ImageNet's from the Hugging Face hub, or those of a file. Nothing starts from random numbers
+unless somebody asked so."""
 
 from __future__ import annotations
 
@@ -12,40 +13,24 @@ import torch
 from torch import nn
 
 STATE_DICT = "give a .safetensors file, or what torch.save wrote of a network's state_dict()"
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+PREFIXES = ("module.", "model.")  # of DataParallel, and of a network inside another
 
 
-def timm_backbone(name: str, weights: str, in_channels: int = 1) -> nn.Module:
-    """A timm network without its classifier, pooled: (batch, in_channels, h, w) -> (batch, features).
-
-    weights: "imagenet" (needs the internet or timm's cache), a path (see `read_weights`), or "none", which is
-    the only way to random initialisation. RuntimeError in words when the weights cannot be had.
-    """
+def published(name: str) -> str:
+    """Path of the ImageNet weights of a timm network, downloaded where the hub's local cache lacks them. RuntimeError
+    in words when they cannot be had."""
     import timm
+    from huggingface_hub import hf_hub_download
 
-    if weights != "imagenet":
-        network = timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0)
-        if weights != "none":
-            load_into(network, read_weights(weights), weights)
-        return network
-    if not hub_is_near():
-        network = timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0)
-        cached = _cached_weights(getattr(timm.get_pretrained_cfg(name), "hf_hub_id", ""))
-        if cached is None:
-            raise RuntimeError(no_weights(name))
-        load_into(network, read_weights(cached), cached)
-        return network
+    repository = timm.get_pretrained_cfg(name).hf_hub_id
     try:
-        return timm.create_model(name, pretrained=True, in_chans=in_channels, num_classes=0)
+        return hf_hub_download(repository, "model.safetensors", local_files_only=not hub_is_near())
     except Exception as error:  # whatever the hub's client raises, the reader needs the way out
-        raise RuntimeError(no_weights(name)) from error
-
-
-def no_weights(name: str) -> str:
-    """The sentence for weights that could not be downloaded."""
-    return (
-        f"the ImageNet weights of {name} could not be downloaded: attach a weights file and pass weights=<its path> "
-        '(.safetensors or .pth), or pass weights="none" to start from random numbers'
-    )
+        raise RuntimeError(
+            f"the ImageNet weights of {name} could not be downloaded: attach a weights file and pass weights=<its path> "
+            '(.safetensors or .pth), or pass weights="none" to start from random numbers'
+        ) from error
 
 
 def hub_is_near() -> bool:
@@ -62,67 +47,48 @@ def hub_is_near() -> bool:
     return True
 
 
-def _cached_weights(repository: Any) -> str | None:
-    """Path of a repository's weights in the hub's local cache, if an earlier call left them there."""
-    from huggingface_hub import try_to_load_from_cache
-
-    for name in ("model.safetensors", "pytorch_model.bin"):
-        path = try_to_load_from_cache(repository, name)
-        if isinstance(path, str):
-            return path
-    return None
-
-
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """State dict from .safetensors or a torch file; only tensors are read, no pickled code ever runs.
 
-    Tensors wrapped under "state_dict", "model_state_dict", "model" or "net" are unwrapped, and a prefix "module." or
-    "model." that all names share is cut off. ValueError for a file without any.
+    Tensors wrapped under a name of WRAPPERS are unwrapped, and a prefix that all names share is cut off. ValueError for
+    a file without any.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no weights at {path}: weights is "imagenet", "none" or the path of a file')
+    state: Any
     try:
-        state = _load(path)
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a decoder raises on a file that is none of its own
         reason = (str(error) or type(error).__name__).split(". ")[0]
         raise ValueError(f"{path} cannot be read as weights ({reason}): {STATE_DICT}") from error
-    for key in ("state_dict", "model_state_dict", "model", "net"):
+    for key in WRAPPERS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"{path} does not hold tensors by their names: {STATE_DICT}")
-    for prefix in ("module.", "model."):  # of DataParallel, and of a network inside another
+    for prefix in PREFIXES:
         if state and all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
 
 
-def _load(path: Path) -> Any:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(str(path))
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
 def load_exactly(network: nn.Module, state: dict[str, torch.Tensor], origin: str | Path) -> None:
     """Load a state dict whose names and shapes must be the network's. ValueError with the first three that are not."""
     wanted = network.state_dict()
-    missing = [name for name in wanted if name not in state]
-    unexpected = [name for name in state if name not in wanted]
-    if missing or unexpected:
-        words = [
-            f"{kind} {_first(names)}"
-            for kind, names in (("lacks", missing), ("has besides", unexpected))
-            if names
-        ]
+    found = {
+        "lacks": [name for name in wanted if name not in state],
+        "has besides": [name for name in state if name not in wanted],
+        "has in another shape": [n for n in wanted if n in state and state[n].shape != wanted[n].shape],
+    }
+    words = [f"{kind} {_first(names)}" for kind, names in found.items() if names]
+    if words:
         raise ValueError(f"{origin} {' and '.join(words)}: are these the weights of another network?")
-    for name, target in wanted.items():
-        if state[name].shape != target.shape:
-            raise ValueError(
-                f"{origin} has {name!r} of shape {tuple(state[name].shape)}, not {tuple(target.shape)}"
-            )
     network.load_state_dict(state)
 
 
@@ -137,9 +103,14 @@ def load_into(network: nn.Module, state: dict[str, torch.Tensor], origin: str | 
     A first convolution for three colours is summed into one channel, as timm does. See `load_exactly`.
     """
     wanted = network.state_dict()
+    classifier = ("fc.", "classifier.", "head.", "pre_logits.")
     chosen = {name: target for name, target in wanted.items() if name.endswith("num_batches_tracked")}
     for name, value in state.items():
-        if name in wanted:
-            grey = value.dim() == 4 and value.shape[1] == 3 and wanted[name].shape[1] == 1
+        if not name.startswith(classifier):
+            grey = (
+                value.dim() == 4 and value.shape[1] == 3 and wanted[name].shape[1] == 1
+                if name in wanted
+                else False
+            )
             chosen[name] = value.sum(dim=1, keepdim=True) if grey else value
     load_exactly(network, chosen, origin)

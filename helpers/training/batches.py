@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +16,8 @@ from helpers.data import read_audio
 from helpers.features import Cache, FeatureSetting, compute, fit_length
 from helpers.training.augment import augment_features, augment_waves
 from helpers.training.settings import TrainSettings, split_names
+
+SCORED = ["utterance", "attack", "label", "split", "speaker"]  # of the table, beside each score
 
 
 def subset(table: pd.DataFrame, n: int) -> np.ndarray:
@@ -115,6 +118,7 @@ class BatchReader:
                 f"augment=gain adds to the logarithm of power, which {setting.kind} is not: take it out of augment"
             )
         self.from_waves = cache.setting.kind == "wave" and setting.kind != "wave"
+        self.waited = 0.0
 
     def waves(self, rows: np.ndarray) -> torch.Tensor:
         """(n, samples) float32: from a cache of waves, else from the clips' own files."""
@@ -143,21 +147,16 @@ class BatchReader:
             batch = batch[..., start : start + self.crop]
         return augment_features(batch, self.on_features, generator) if self.on_features else batch
 
-    def training_batches(
-        self, rows: np.ndarray, batches: list[np.ndarray], epoch: int
-    ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-        """(positions within `rows`, batch) one after the other."""
-        numbered = list(enumerate(batches))
-        read = self.ahead(lambda pair: self.training_batch(rows[pair[1]], epoch, pair[0]), numbered)
-        yield from zip(batches, read, strict=True)
-
-    @staticmethod
-    def ahead(read: Callable[[Any], torch.Tensor], parts: Sequence[Any]) -> Iterator[torch.Tensor]:
-        """`read` of each part in order, two ahead by one thread, so that the network never waits."""
+    def ahead(
+        self, read: Callable[..., torch.Tensor], jobs: Sequence[tuple[Any, ...]]
+    ) -> Iterator[torch.Tensor]:
+        """`read(*job)` of each job in order, two ahead by one thread; `waited` grows by the seconds that a batch was
+        not there when it was asked for."""
         with ThreadPoolExecutor(1) as thread:
-            waiting = [thread.submit(read, part) for part in parts[:2]]
-            for i in range(len(parts)):
+            waiting = [thread.submit(read, *job) for job in jobs[:2]]
+            for i in range(len(jobs)):
+                asked = time.perf_counter()
                 batch = waiting.pop(0).result()
-                if i + 2 < len(parts):
-                    waiting.append(thread.submit(read, parts[i + 2]))
+                self.waited += time.perf_counter() - asked
+                waiting += [thread.submit(read, *job) for job in jobs[i + 2 : i + 3]]
                 yield batch

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from helpers.data import Dataset
 from helpers.features import FEATURES, Cache, FeatureSetting, build_cache
 from helpers.features.deep_voice import COLUMNS
 from helpers.models import build_model, model_options
+from helpers.models.speech_encoder import layer_statistics
 from helpers.runs import Run
-from helpers.training.batches import split_rows
+from helpers.training.batches import SCORED, split_rows
 from helpers.training.loop import Trained
 from helpers.training.settings import TrainSettings
 
@@ -29,29 +33,24 @@ def fit_classical(settings: TrainSettings, cache: Cache, run: Run) -> Trained:
     options = dict(settings.options)
     if "seed" in model_options(settings.model):
         options["seed"] = settings.seed
-    shape = cache.shape if settings.model == "lfcc_gmm" else cache.shape[:1]
-    model = build_model(settings.model, shape, **options)
+    model = build_model(
+        settings.model, cache.shape if settings.model == "lfcc_gmm" else cache.shape[:1], **options
+    )
     started = time.monotonic()
-    model.fit(_clips(cache, rows["train"], shape), labels[rows["train"]])
+    model.fit(cache.read(rows["train"]), labels[rows["train"]])
     seconds = time.monotonic() - started
     print(f"{settings.model}: fitted on {len(rows['train'])} clips in {seconds:.1f} s", flush=True)
-    tables = []
-    for name in ("dev", "eval"):
-        if len(rows[name]):
-            table = cache.table.iloc[rows[name]][["utterance", "attack", "label", "split", "speaker"]]
-            tables.append(table.assign(score=model.score(_clips(cache, rows[name], shape))))
+    parts = [rows[name] for name in ("dev", "eval") if len(rows[name])]
+    tables = [cache.table.iloc[part][SCORED].assign(score=model.score(cache.read(part))) for part in parts]
     scores = pd.concat(tables, ignore_index=True)
     run.write_scores(scores)
-    model.save(run.path("model.npz" if settings.model == "lfcc_gmm" else "model.skops"))
+    model.save(run.folder / classical_file(settings.model))
     return Trained(model, pd.DataFrame(), True, seconds, scores)
 
 
-def _clips(cache: Cache, rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """(n, *cache.shape), or (n, rows) means over time where the model reads vectors."""
-    values = cache.read(rows)
-    if values.ndim == 3 and len(shape) == 1:
-        return values.astype(np.float32).mean(axis=2)
-    return values
+def classical_file(model: str) -> str:
+    """The file of a run folder that holds a classical model."""
+    return "model.npz" if model == "lfcc_gmm" else "model.skops"
 
 
 @dataclass
@@ -62,10 +61,7 @@ class Vectors:
     setting: FeatureSetting
     table: pd.DataFrame
     values: np.ndarray = field(repr=False)  # (n, d)
-    rejected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["utterance", "reason"]))
-
-    def __len__(self) -> int:
-        return len(self.table)
+    rejected: Sequence[str] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,8 +81,22 @@ def open_vectors(data: Dataset, features: str = "deep_voice_26") -> tuple[Cache 
     missing = [name for name in COLUMNS if name not in data.table]
     if missing:
         raise ValueError(
-            f"{data.name} has no column {missing[0]!r}: its 26 features should be named {', '.join(COLUMNS)}"
+            f"{data.name} has no column {missing[0]!r}: its 26 features are named {', '.join(COLUMNS)}"
         )
     values = data.table[list(COLUMNS)].to_numpy(dtype=np.float32)
     table = data.table.drop(columns=list(COLUMNS)).reset_index(drop=True)
     return Vectors(Path(data.name), FEATURES["deep_voice_26"], table, values), values
+
+
+@torch.inference_mode()
+def encode(front_end: Any, cache: Cache, settings: TrainSettings) -> Vectors:
+    """What a frozen speech encoder makes of the clips that `settings` names, from a cache of waves: one vector a clip,
+    `layer_statistics` of its layers."""
+    chosen = split_rows(cache.table, settings)
+    rows = np.sort(np.concatenate([chosen[split] for split in ("train", "dev", "eval")]))
+    parts = [
+        layer_statistics(front_end(torch.from_numpy(cache.read(part).astype(np.float32)))).numpy()
+        for part in np.array_split(rows, max(1, len(rows) // 8))
+    ]
+    table = cache.table.iloc[rows].reset_index(drop=True)
+    return Vectors(cache.folder, cache.setting, table, np.concatenate(parts))

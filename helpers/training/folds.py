@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,25 +10,17 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from helpers.data.tables import NOT_TOLD
 from helpers.features import Cache
+from helpers.files import write_text
 from helpers.models import build_model, is_classical, model_options
-from helpers.runs import Run, write_text
+from helpers.runs import Run
 from helpers.training.classical import fit_classical
 from helpers.training.loop import eer_of, fit
 from helpers.training.settings import TrainSettings
 
-# How a scheme calls itself, and the column whose values it keeps together.
-SCHEMES = {
-    "random": "",
-    "recording": "recording",
-    "source speaker": "source_speaker",
-    "speaker": "speaker",
-    "attack": "attack",
-    "dataset": "dataset",
-    "group": "group",
-}
-FEWEST_GROUPS = 3
-UNKNOWN = ("unknown", "-", "")
+# Each keeps together what its column names the same; "random" keeps nothing together.
+SCHEMES = ("random", "recording", "source speaker", "speaker", "attack", "dataset", "group")
 
 
 def groups_of(table: pd.DataFrame, scheme: str) -> np.ndarray:
@@ -37,27 +28,27 @@ def groups_of(table: pd.DataFrame, scheme: str) -> np.ndarray:
     recorded clips of one speaker. ValueError for a scheme that these data cannot follow."""
     if scheme not in SCHEMES:
         raise ValueError(f"there is no scheme {scheme!r}: {', '.join(SCHEMES)}")
-    column = SCHEMES[scheme]
     if scheme not in schemes_of(table, 2):
-        raise ValueError(f"these data do not tell each clip's {column.replace('_', ' ')}")
+        raise ValueError(f"these data do not tell each clip's {scheme}")
     own = table["utterance"].to_numpy(dtype=str)
     if scheme == "random":
         return own
-    groups = table[column].to_numpy(dtype=str)
+    groups = table[scheme.replace(" ", "_")].to_numpy(dtype=str)
     if scheme == "attack":
         bonafide = (table["label"] == "bonafide").to_numpy()
         groups = np.where(bonafide, table["speaker"].to_numpy(dtype=str), groups)
     # What is not known keeps nothing together: such a clip is a group of its own.
-    return np.where(np.isin(groups, UNKNOWN), own, groups)
+    return np.where(np.isin(groups, NOT_TOLD), own, groups)
 
 
-def schemes_of(table: pd.DataFrame, fewest: int = FEWEST_GROUPS) -> list[str]:
+def schemes_of(table: pd.DataFrame, fewest: int = 3) -> list[str]:
     """The schemes that a table can follow: those whose column tells at least `fewest` things apart."""
     found = ["random"]
-    for scheme, column in SCHEMES.items():
+    for scheme in SCHEMES[1:]:
+        column = scheme.replace(" ", "_")
         if column in table:
             rows = table["label"] == "spoof" if scheme == "attack" else slice(None)
-            if len(set(table.loc[rows, column].astype(str)) - set(UNKNOWN)) >= fewest:
+            if len(set(table.loc[rows, column].astype(str)) - set(NOT_TOLD)) >= fewest:
                 found.append(scheme)
     return found
 
@@ -114,24 +105,21 @@ def fit_folds(
     pool = np.flatnonzero((cache.table["split"] != "eval").to_numpy())
     table = cache.table.iloc[pool].reset_index(drop=True)
     groups, scores, rows = groups_of(table, scheme), [], []
+    fitting = fit_classical if is_classical(settings.model) else fit
     for number, (_, left) in enumerate(parts_of(table, scheme, folds, settings.seed), 1):
-        fold_cache = copy.copy(cache)
         split = np.full(len(cache.table), "unused", dtype=object)
         split[pool] = table["split"]
         split[pool[left]] = "eval"
-        object.__setattr__(fold_cache, "table", cache.table.assign(split=split))
         fold_run = replace(run, folder=run.folder / "folds" / str(number))
         fold_run.folder.mkdir(parents=True, exist_ok=True)
-        fitting = fit_classical if is_classical(settings.model) else fit
-        found = fitting(settings, fold_cache, fold_run).scores
+        found = fitting(settings, replace(cache, table=cache.table.assign(split=split)), fold_run).scores
         found = found[found["split"] == "eval"].reset_index(drop=True)
-        found = found.assign(fold=number, group=groups[left], split="left_out")
+        scores.append(found.assign(fold=number, group=groups[left], split="left_out"))
         both = found["label"].nunique() == 2
         names = "+".join(sorted(set(groups[left])))
         rows.append((number, names, len(left), eer_of(found) if both else np.nan))
-        scores.append(found)
     told = pd.DataFrame(rows, columns=["fold", "groups", "clips", "eer"])
     all_scores = pd.concat(scores, ignore_index=True)
     for name, written in (("folds.csv", told), ("folds_scores.csv", all_scores)):
-        write_text(run.path(name), written.to_csv(index=False, float_format="%.8g"))
+        write_text(run.folder / name, written.to_csv(index=False, float_format="%.8g"))
     return told, all_scores

@@ -18,11 +18,10 @@ from helpers.models.detector import Standardised
 from helpers.models.layers import count_parameters, milliseconds_per_clip
 from helpers.models.weights import load_exactly
 from helpers.runs import Run
-from helpers.training.batches import split_rows
-from helpers.training.loop import Trained, prepare_network
+from helpers.training.batches import SCORED, split_rows
+from helpers.training.classical import classical_file
+from helpers.training.loop import Trained, build_network
 from helpers.training.settings import TrainSettings, check_settings
-
-CLASSICAL_FILES = {"lfcc_gmm": "model.npz"}  # all others: model.skops
 
 
 def load_model(run: Run) -> tuple[Any, FeatureSetting]:
@@ -38,15 +37,20 @@ def load_model(run: Run) -> tuple[Any, FeatureSetting]:
             f"{run.name} was trained on {name!r}, which is not computed from audio: choose another run"
         )
     setting = FEATURES[name]
-    if is_classical(settings.model):
-        return _load_classical(run, settings, setting), setting
-    path = run.folder / "best.safetensors"
+    shape, options = input_shape(setting, settings.crop_frames), settings.options
+    classical = is_classical(settings.model)
+    file = classical_file(settings.model) if classical else "best.safetensors"
+    path = run.folder / file
     if not path.is_file():
-        raise ValueError(f"{run.name} holds no best.safetensors: run {run.notebook} again")
+        raise ValueError(f"{run.name} holds no {file}: run {run.notebook} again")
+    if classical:
+        return build_model(settings.model, shape, **options).load(path), setting
+    if "weights" in model_options(settings.model):  # they are the run's own: nothing is downloaded
+        options["weights"] = "none"
     try:
         state = load_file(path)
-        network = _network(settings, input_shape(setting, settings.crop_frames))
-        model = Standardised(network, state.get("mean"), state.get("std"))
+        network = build_network(settings.model_copy(update=options), shape)
+        model = Standardised(network, state.get("mean", 0.0), state.get("std", 1.0))
         load_exactly(model, state, path.name)
     except (ValueError, RuntimeError, SafetensorError) as error:
         why = str(error).splitlines()[0]
@@ -65,89 +69,57 @@ def input_shape(setting: FeatureSetting, crop_frames: int = 0) -> tuple[int, ...
     return tuple(shape)
 
 
-def _options(settings: TrainSettings) -> dict[str, Any]:
-    """The model's options, but its weights are the run's own: nothing is downloaded."""
-    options = settings.options
-    if "weights" in model_options(settings.model) and not is_classical(settings.model):
-        options["weights"] = "none"
-    return options
-
-
-def _network(settings: TrainSettings, shape: tuple[int, ...]) -> Any:
-    return prepare_network(build_model(settings.model, shape, **_options(settings)), settings.loss)
-
-
-def _load_classical(run: Run, settings: TrainSettings, setting: FeatureSetting) -> Any:
-    path = run.folder / CLASSICAL_FILES.get(settings.model, "model.skops")
-    if not path.is_file():
-        raise ValueError(f"{run.name} holds no {path.name}: run {run.notebook} again")
-    shape = input_shape(setting)
-    model = build_model(
-        settings.model, shape if settings.model == "lfcc_gmm" else shape[:1], **_options(settings)
-    )
-    return model.load(path)
-
-
 def describe(trained: Trained, cache: Cache, settings: TrainSettings) -> dict[str, Any]:
     """Sections model, features, data, model_info, timing, environment and notes of metrics.json."""
-    rows = split_rows(cache.table, settings)
-    counts: dict[str, dict[str, int]] = {}
-    for split in ("train", "dev", "eval"):
-        labels = cache.table["label"].iloc[rows[split]]
-        counts[split] = {label: int((labels == label).sum()) for label in ("bonafide", "spoof")}
-    epochs = 0 if is_classical(settings.model) else len(trained.history)
+    rows, labels, model = split_rows(cache.table, settings), cache.table["label"].to_numpy(), trained.model
+    counts = {
+        split: {label: int((labels[rows[split]] == label).sum()) for label in ("bonafide", "spoof")}
+        for split in ("train", "dev", "eval")
+    }
+    network = isinstance(model, torch.nn.Module)
+    device = next(model.parameters()).device if network else torch.device("cpu")
+    shape = tuple(cache.shape) if network else tuple(model.shape)
+    milliseconds = milliseconds_per_clip(model.cpu() if network else model, shape)
+    if network:
+        model.to(device)
+    notes = []
+    all_train = int((cache.table["split"] == "train").sum())
+    if settings.train_clips and settings.train_clips < all_train:
+        notes.append(f"undertrained: {len(rows['train'])} of {all_train} clips")
+    if settings.leave_out:
+        notes.append(f"{settings.leave_out} left out of training")
+    if not trained.complete:
+        notes.append(f"ended early: {len(trained.history)} of {settings.epochs} epochs")
     return {
         "model": settings.model,
         "features": settings.features,
         "data": {"counts": counts, "rejected": len(cache.rejected), "cache": cache.folder.name},
-        "model_info": _model_info(trained.model, cache, settings),
-        "timing": {"train_seconds": round(trained.train_seconds, 1), "epochs": epochs},
+        "model_info": {
+            "parameters": count_parameters(model),
+            "ms_per_clip": round(milliseconds, 3),
+            "input_shape": list(shape),
+            "started_from": started_from(settings.model, settings.options),
+        },
+        "timing": {
+            "train_seconds": round(trained.train_seconds, 1),
+            "epochs": len(trained.history),
+            "busy": round(trained.busy, 4),
+        },
         "environment": {
             "torch": torch.__version__,
-            "device": _device_name(trained.model),
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "processor": processor_name(),
             "precision": trained.precision,
         },
-        "notes": notes(trained, cache, settings, len(rows["train"])),
+        "notes": notes,
     }
 
 
-def notes(trained: Trained, cache: Cache, settings: TrainSettings, n_train: int) -> list[str]:
-    """What a reader of the comparison must know of this run, each a few words."""
-    found = []
-    all_train = int((cache.table["split"] == "train").sum())
-    if settings.train_clips and settings.train_clips < all_train:
-        found.append(f"undertrained: {n_train} of {all_train} clips")
-    if settings.leave_out:
-        found.append(f"{settings.leave_out} left out of training")
-    if not trained.complete:
-        found.append(f"ended early: {len(trained.history)} of {settings.epochs} epochs")
-    return found
-
-
-def _model_info(model: Any, cache: Cache, settings: TrainSettings) -> dict[str, Any]:
-    shape = tuple(cache.shape)
-    if isinstance(model, torch.nn.Module):
-        device = next(model.parameters()).device
-        info = {
-            "parameters": count_parameters(model),
-            "ms_per_clip": milliseconds_per_clip(model.cpu(), shape),
-        }
-        model.to(device)
-    else:
-        shape = tuple(model.shape)
-        info = {
-            "parameters": int(model.count_parameters()),
-            "ms_per_clip": milliseconds_per_clip(model, shape),
-        }
-    return {**info, "ms_per_clip": round(info["ms_per_clip"], 3), "input_shape": list(shape)}
-
-
-def _device_name(model: Any) -> str:
-    if isinstance(model, torch.nn.Module):
-        device = next(model.parameters()).device
-        return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    return "cpu"
+def started_from(model: str, options: dict[str, Any]) -> str:
+    """What a training began with: the weights or the front end that it was given, else random numbers."""
+    given = {**model_options(model), **options}
+    origin = str(given.get("front_end") or given.get("weights") or "none")
+    return "random numbers" if origin == "none" else origin
 
 
 def processor_name() -> str:
@@ -160,19 +132,11 @@ def processor_name() -> str:
 
 
 @torch.inference_mode()
-def score_cache(run: Run, model: Any, cache: Cache, size: int = 32) -> pd.DataFrame:
+def score_cache(model: Any, cache: Cache, size: int = 32) -> pd.DataFrame:
     """Scores of every clip of a cache by a loaded model: `utterance, attack, label, split, speaker, score`."""
-    mean_over_time = (
-        is_classical(check_settings(run.parameters, others=True).model)
-        and len(input_shape(cache.setting)) == 2
-    )
     values = []
     for start in range(0, len(cache.table), size):
         clips = cache.read(np.arange(start, min(start + size, len(cache.table)))).astype(np.float32)
-        if isinstance(model, torch.nn.Module):
-            values.append(model(torch.from_numpy(clips)).float().numpy())
-        else:
-            frame_wise = run.parameters.get("model") == "lfcc_gmm"
-            values.append(model.score(clips.mean(axis=2) if mean_over_time and not frame_wise else clips))
-    table = cache.table[["utterance", "attack", "label", "split", "speaker"]]
-    return table.assign(score=np.concatenate(values))
+        network = isinstance(model, torch.nn.Module)
+        values.append(model(torch.from_numpy(clips)).float().numpy() if network else model.score(clips))
+    return cache.table[SCORED].assign(score=np.concatenate(values))

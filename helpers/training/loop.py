@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from helpers import metrics
-from helpers.environment import cpu_threads, keep_freed_memory, pick_device, seed_everything
+from helpers.environment import keep_freed_memory, pick_device
 from helpers.features import Cache, FeatureSetting
+from helpers.files import write_whole
 from helpers.models import build_model
 from helpers.models.detector import Detector, Standardised, row_statistics
-from helpers.runs import Run, write_whole
-from helpers.training.batches import BatchReader, clip_weights, epoch_order, split_rows, step_seed
+from helpers.runs import Run
+from helpers.training.batches import SCORED, BatchReader, clip_weights, epoch_order, split_rows, step_seed
 from helpers.training.settings import TrainSettings
 
 FEW_STEPS = 100  # of a whole training: fewer are taken in full precision
@@ -41,6 +42,7 @@ class Trained:
     train_seconds: float
     scores: pd.DataFrame  # utterance, attack, label, split, score, speaker of dev and eval
     precision: str = "fp32"  # of the training; scores are always computed in float32
+    busy: float = 1.0  # share of the training's time in which the network did not wait for a batch
 
 
 def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting | None = None) -> Trained:
@@ -49,16 +51,14 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
     `setting` names the features the network sees where the cache holds waves (for wave augmentation).
     """
     keep_freed_memory()
-    torch.set_num_threads(cpu_threads())
     device = pick_device(settings.device)
     reader = BatchReader(cache, setting or cache.setting, settings)
     rows = split_rows(cache.table, settings)
     train_table = cache.table.iloc[rows["train"]]
     labels = (train_table["label"].to_numpy() == "bonafide").astype(np.int64)
     targets, weights = torch.from_numpy(labels).float(), clip_weights(train_table, settings.balance)
-    seed_everything(settings.seed)
-    model = make_model(settings, reader, rows["train"]).to(device)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    torch.manual_seed(settings.seed)
+    model = make_model(settings, reader, rows["train"]).to(device, memory_format=torch.channels_last)
 
     size, n = settings.batch_size, len(epoch_order(labels, settings, 0))
     steps = math.ceil(n / size) - (n % size == 1)  # one clip has no variance to normalise by: left out
@@ -78,16 +78,17 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
         epoch, begin = past["epoch"], time.monotonic()
         if epoch > first and _too_late(begin - started, epoch - first, settings.max_minutes):
             break
-        seed_everything(step_seed(settings.seed, epoch))  # all that is random follows from seed and epoch
+        torch.manual_seed(step_seed(settings.seed, epoch))  # all that is random follows from seed and epoch
         order = epoch_order(labels, settings, epoch)[: steps * size]
         batches = [order[i : i + size] for i in range(0, len(order), size)]
-        losses = []
+        jobs = [(rows["train"][chosen], epoch, i) for i, chosen in enumerate(batches)]
+        losses, reader.waited = [], 0.0
         model.train()
         # The next batches are read by another thread while the network works on this one.
-        for i, (chosen, batch) in enumerate(reader.training_batches(rows["train"], batches, epoch)):
+        for i, batch in enumerate(reader.ahead(reader.training_batch, jobs)):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(epoch * steps + i, steps, settings)
-            target, weight = targets[chosen].to(device), weights[chosen].to(device)
+            target, weight = targets[batches[i]].to(device), weights[batches[i]].to(device)
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                 scores = model(batch.to(device, non_blocking=True))
             loss = (loss_of(settings.loss, scores.float(), target) * weight).mean()
@@ -109,6 +110,7 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
         eer = eer_of(score(judged, reader, rows["select"], device))
         past["epoch"] = epoch + 1
         past["seconds"] += time.monotonic() - begin
+        past["waited"] += reader.waited
         past["history"].append(
             {
                 "epoch": epoch + 1,
@@ -121,19 +123,25 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
         if eer < past["best_eer"]:
             past["best_eer"], past["best_epoch"] = eer, epoch + 1
             best = {name: tensor.detach().cpu().contiguous() for name, tensor in judged.state_dict().items()}
-            write_whole(run.path("best.safetensors"), partial(_write_weights, best))
+            write_whole(run.folder / "best.safetensors", lambda file, best=best: file.write(save(best)))
         run.write_history(past["history"])
         states = {name: part.state_dict() if part is not None else None for name, part in parts.items()}
-        write_whole(run.path("last.pt"), partial(torch.save, {**past, **states}))
-        report(past, settings.epochs)
+        write_whole(run.folder / "last.pt", lambda file, states=states: torch.save({**past, **states}, file))
+        print(
+            f"epoch {epoch + 1:2d}/{settings.epochs}   train {train_loss:.3f}   dev EER {100 * eer:.2f} %   "
+            f"best {100 * past['best_eer']:.2f} %   {past['history'][-1]['seconds']:.0f} s   "
+            f"left ~{(settings.epochs - epoch - 1) * past['seconds'] / (epoch + 1) / 60:.1f} min",
+            flush=True,
+        )
 
-    model.load_state_dict(load_file(run.path("best.safetensors")))
+    model.load_state_dict(load_file(run.folder / "best.safetensors"))
     scored = [score(model, reader, rows[name], device) for name in ("dev", "eval") if len(rows[name])]
     table = pd.concat(scored, ignore_index=True)
     run.write_scores(table)
     name = next(name for name, kind in PRECISIONS.items() if kind == precision)
     history = pd.DataFrame(past["history"])
-    return Trained(model, history, is_over(past, settings), past["seconds"], table, name)
+    busy = 1 - past["waited"] / max(past["seconds"], 1e-9)
+    return Trained(model, history, is_over(past, settings), past["seconds"], table, name, busy)
 
 
 def make_model(settings: TrainSettings, reader: BatchReader, train_rows: np.ndarray) -> Standardised:
@@ -143,23 +151,20 @@ def make_model(settings: TrainSettings, reader: BatchReader, train_rows: np.ndar
     shape = list(parts[0].shape[1:])
     if settings.crop_frames and len(shape) == 2:
         shape[-1] = min(shape[-1], settings.crop_frames)
-    network = prepare_network(build_model(settings.model, shape, **settings.options), settings.loss)
+    network = build_network(settings, shape)
     if reader.setting.kind == "wave":
         return Standardised(network)
-    return Standardised(network, *row_statistics(parts, tuple(shape)))
+    return Standardised(network, *row_statistics(parts))
 
 
 @torch.inference_mode()
 def score(model: nn.Module, reader: BatchReader, rows: np.ndarray, device: torch.device) -> pd.DataFrame:
     """Score table of these rows of the cache, in float32: one score an utterance, higher is more likely bona fide."""
     model.eval()
-    size = min(
-        64, reader.batch_size
-    )  # what fits in training fits here: a raw-wave network takes 100s of MB a clip
-    parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+    size = min(64, reader.batch_size)  # what fits in training fits here: a raw wave takes 100s of MB
+    parts = [(rows[i : i + size],) for i in range(0, len(rows), size)]
     values = [model(batch.to(device)).float().cpu().numpy() for batch in reader.ahead(reader.features, parts)]
-    table = reader.cache.table.iloc[rows][["utterance", "attack", "label", "split", "speaker"]]
-    return table.assign(score=np.concatenate(values))
+    return reader.cache.table.iloc[rows][SCORED].assign(score=np.concatenate(values))
 
 
 def eer_of(scores: pd.DataFrame) -> float:
@@ -209,26 +214,15 @@ def is_over(past: dict[str, Any], settings: TrainSettings) -> bool:
 
 def load_checkpoint(run: Run, parts: dict[str, Any]) -> dict[str, Any]:
     """epoch, seconds, best_eer, best_epoch and history of last.pt, whose states go into `parts`; fresh ones without it."""
-    past = {"epoch": 0, "seconds": 0.0, "best_eer": math.inf, "best_epoch": 0, "history": []}
-    if not run.path("last.pt").is_file():
+    past = {"epoch": 0, "seconds": 0.0, "waited": 0.0, "best_eer": math.inf, "best_epoch": 0, "history": []}
+    if not (run.folder / "last.pt").is_file():
         return past
-    saved = torch.load(run.path("last.pt"), map_location="cpu", weights_only=True)
+    saved = torch.load(run.folder / "last.pt", map_location="cpu", weights_only=True)
     for name, part in parts.items():
         if part is not None and saved[name]:  # a scaler saved where none is needed is empty
             part.load_state_dict(saved[name])
     print(f"resumes after epoch {saved['epoch']}")
-    return {name: saved[name] for name in past}
-
-
-def report(past: dict[str, Any], epochs: int) -> None:
-    """One line an epoch."""
-    last, epoch = past["history"][-1], past["epoch"]
-    left = (epochs - epoch) * past["seconds"] / epoch
-    print(
-        f"epoch {epoch:2d}/{epochs}   train {last['train_loss']:.3f}   dev EER {100 * last['dev_eer']:.2f} %   "
-        f"best {100 * past['best_eer']:.2f} %   {last['seconds']:.0f} s   left ~{left / 60:.1f} min",
-        flush=True,
-    )
+    return {name: saved.get(name, past[name]) for name in past}
 
 
 def _too_late(spent: float, epochs: int, max_minutes: float) -> bool:
@@ -237,10 +231,6 @@ def _too_late(spent: float, epochs: int, max_minutes: float) -> bool:
         return False
     print(f"stopped after {spent / 60:.1f} min (max_minutes={max_minutes:g}): saved, run it again to resume")
     return True
-
-
-def _write_weights(tensors: dict[str, torch.Tensor], file: BinaryIO) -> None:
-    file.write(save(tensors))
 
 
 class CosineHead(nn.Module):
@@ -254,17 +244,16 @@ class CosineHead(nn.Module):
         self.directions = nn.Parameter(torch.randn(size) / in_features**0.5)
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
-        cosines = (
-            F.normalize(embedding, dim=1)
-            @ F.normalize(self.directions, dim=-1).reshape(-1, self.in_features).T
-        )
+        directions = F.normalize(self.directions, dim=-1).reshape(-1, self.in_features)
+        cosines = F.normalize(embedding, dim=1) @ directions.T
         return SCALE * (cosines[:, 1:] - cosines[:, :1]) if self.two else cosines
 
 
-def prepare_network(network: Detector, loss: str) -> Detector:
-    """Give the network the head that the loss needs: one that answers by angles for the two margin losses."""
-    if loss != "cross_entropy":
-        network.replace_head(CosineHead(network.embedding_size, loss == "additive_margin"))
+def build_network(settings: TrainSettings, shape: Sequence[int]) -> Detector:
+    """The network with the head that the loss needs: one that answers by angles for the two margin losses."""
+    network = build_model(settings.model, shape, **settings.options)
+    if settings.loss != "cross_entropy":
+        network.replace_head(CosineHead(network.embedding_size, settings.loss == "additive_margin"))
     return network
 
 

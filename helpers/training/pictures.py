@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import clone
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
 from sklearn.model_selection import ParameterGrid, StratifiedKFold, cross_val_predict, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,10 +21,11 @@ from helpers.data import BadAudio, Dataset
 from helpers.environment import where_am_i
 from helpers.features import FEATURES, Cache, build_cache
 from helpers.features.cache import table_digest
-from helpers.models.classical import SVC_GRID, ClassicalDetector, Vgg16Svm
+from helpers.files import digest, write_whole
+from helpers.models.classical import SVC_GRID, Vgg16Svm
 from helpers.models.layers import count_parameters, milliseconds_per_clip
-from helpers.runs import digest, write_whole
-from helpers.training.batches import subset
+from helpers.training.batches import SCORED, subset
+from helpers.training.load import started_from
 
 
 @dataclass
@@ -75,12 +76,9 @@ def divide(table: pd.DataFrame, test_share: float, seed: int) -> pd.DataFrame:
     either part empty."""
     if not 0 < test_share < 1:
         raise ValueError(f"test_share is {test_share}, must lie between 0 and 1")
-    train, _ = train_test_split(
-        np.arange(len(table)), test_size=test_share, random_state=seed, stratify=table["label"]
-    )
-    split = np.full(len(table), "eval", dtype=object)
-    split[train] = "train"
-    return table.assign(split=split)
+    rows, labels = np.arange(len(table)), table["label"]
+    train, _ = train_test_split(rows, test_size=test_share, random_state=seed, stratify=labels)
+    return table.assign(split=np.where(np.isin(rows, train), "train", "eval"))
 
 
 def chosen_rows(table: pd.DataFrame, train_clips: int = 0, eval_clips: int = 0) -> dict[str, np.ndarray]:
@@ -120,15 +118,19 @@ def score_rows(
         raise ValueError(
             "these data have no eval split, so nothing can be said of clips that were not trained on"
         )
-    parts = []
+    tables = []
     for split in ("dev", "eval"):
+        index = rows.get(split, rows["train"])
         if split in rows:
-            index, given = rows[split], model.score(vectors[split])
+            scores = model.score(vectors[split])
         else:
-            index, given = rows["train"], out_of_fold_scores(model, vectors["train"], labels["train"], seed)
-        table = pictures.table.iloc[index][["utterance", "attack", "label", "speaker"]]
-        parts.append(table.assign(split=split, score=given))
-    return pd.concat(parts, ignore_index=True)
+            estimator = clone(getattr(model.pipeline, "best_estimator_", model.pipeline))
+            folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+            scores = cross_val_predict(
+                estimator, vectors["train"], labels["train"], cv=folds, method="decision_function"
+            )
+        tables.append(pictures.table.iloc[index][SCORED].assign(split=split, score=scores))
+    return pd.concat(tables, ignore_index=True)
 
 
 def describe_pictures(
@@ -153,52 +155,26 @@ def describe_pictures(
             "parameters": count_parameters(model.network),
             "ms_per_clip": round(milliseconds_per_clip(model, shape, threads=1, repeats=3), 3),
             "input_shape": list(shape),
+            "started_from": started_from("vgg16_svm", parameters),
         },
         "search": model.best,
         "notes": notes,
     }
 
 
-MEASURES = ("accuracy", "precision", "recall", "f1")
-
-
-def result_block(model: ClassicalDetector, vectors: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """accuracy, precision, recall, F1 (0..1, of the class called 1, bona fide) at score 0, and the confusion matrix
-    [[spoof refused, spoof passed], [bona fide refused, bona fide passed]]."""
-    said = (model.score(vectors) > 0).astype(int)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        labels, said, average="binary", zero_division=0
-    )
-    matrix = confusion_matrix(labels, said, labels=[0, 1])
-    accuracy = float(np.mean(said == labels))
-    return {
-        "accuracy": accuracy,
-        "precision": precision,
-        "recall": recall,
-        "f1": f1,
-        "confusion": matrix.tolist(),
-    }
-
-
-def blocks_table(
-    models: dict[str, ClassicalDetector], parts: dict[str, tuple[np.ndarray, np.ndarray]]
+def result_blocks(
+    models: dict[str, Vgg16Svm], parts: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> pd.DataFrame:
-    """One row for each model and part (train, test): its four measures, as the image report prints them."""
+    """One row for each model and part (train, test): accuracy, and precision, recall and F1 (0..1) of the class called
+    1, bona fide, at score 0, as the image report prints them."""
     rows = []
     for name, model in models.items():
         for part, (vectors, labels) in parts.items():
-            block = result_block(model, vectors, labels)
-            rows.append({"svc": name, "on": part, **{measure: block[measure] for measure in MEASURES}})
-    return pd.DataFrame(rows).set_index(["svc", "on"])
-
-
-def out_of_fold_scores(
-    model: ClassicalDetector, vectors: np.ndarray, labels: np.ndarray, seed: int = 0
-) -> np.ndarray:
-    """(n,) margin of each training clip by the same classifier fitted without its fold: an honest stand-in for dev."""
-    estimator = clone(getattr(model.pipeline, "best_estimator_", model.pipeline))
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    return cross_val_predict(estimator, vectors, labels, cv=folds, method="decision_function")
+            said = (model.score(vectors) > 0).astype(int)
+            measures = precision_recall_fscore_support(labels, said, average="binary", zero_division=0)[:3]
+            rows.append((name, part, np.mean(said == labels), *measures))
+    columns = ["svc", "on", "accuracy", "precision", "recall", "f1"]
+    return pd.DataFrame(rows, columns=columns).set_index(["svc", "on"])
 
 
 def candidates_on(

@@ -6,11 +6,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from helpers.data.effects import EFFECTS
 from helpers.features import get_setting
 from helpers.models import check_options, model_options
-
-FEATURE_AUGMENTATIONS = ("specaugment", "noise", "gain", "flip", "affine")
-WAVE_AUGMENTATIONS = ("noise", "gain", "reverb", "telephone", "codec", "rawboost")
+from helpers.training.augment import FEATURES
 
 
 class TrainSettings(BaseModel):
@@ -45,7 +44,7 @@ class TrainSettings(BaseModel):
     @field_validator("augment", "augment_wave")
     @classmethod
     def _known_augmentations(cls, value: str, info: Any) -> str:
-        known = FEATURE_AUGMENTATIONS if info.field_name == "augment" else WAVE_AUGMENTATIONS
+        known = FEATURES if info.field_name == "augment" else EFFECTS
         unknown = [name for name in split_names(value) if name not in known]
         if unknown:
             raise ValueError(f"{unknown[0]!r} is none of {', '.join(known)}; join several by +, or say none")
@@ -86,9 +85,10 @@ def check_settings(parameters: dict[str, Any], others: bool = False) -> TrainSet
             given = {name: value for name, value in given.items() if name in known}
         return TrainSettings(**given)
     except ValidationError as error:
-        lines = [_line(e["loc"], e["msg"].removeprefix("Value error, "), e["input"]) for e in error.errors()]
+        lines = [
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}, got {e['input']!r}"
+            if e["loc"]
+            else e["msg"].removeprefix("Value error, ")
+            for e in error.errors()
+        ]
         raise ValueError("these parameters cannot be used:\n  " + "\n  ".join(lines)) from None
-
-
-def _line(place: tuple[Any, ...], message: str, given: Any) -> str:
-    return f"{'.'.join(map(str, place))}: {message}, got {given!r}" if place else message

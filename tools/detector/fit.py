@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_curve
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 # Projects that are left out together: each fold but those of one class can be given an EER of its own.
 FOLDS = (
@@ -20,21 +24,22 @@ FOLDS = (
     ("speechresearch/lj",),
     ("speechresearch/multispeech, seminas, speechtransducer",),
 )
-MOST_WRONG = 0.10  # of the answers, in each class
-MOST_WRONG_ACROSS = 0.15  # where the threshold was chosen on other projects
-FEWEST = 25  # left-out recordings that an answer must rest on
+PROMISED = 0.10  # of a class, at most, is given the other one's answer
+MOST_WRONG = 0.07  # on left-out projects, whose errors differ: a margin for the promise
+BALANCES = (0.0, 0.5, 1.0)  # a project counts by its size, by the root of it, as any other
 
 
 @dataclass
 class Examples:
-    """embedding (n, 2304), bona fide (n,) bool, project, group and kind (n,); kind is "-" for a recording as it is
-    published or degraded, else the vocoder that made the copy."""
+    """embedding (n, width), bona fide (n,) bool, project, group, kind and row (n,). kind: `plain`,
+    `degraded`, `degraded-again` or `hifigan`. Windows and copies of one recording have one row."""
 
     embedding: np.ndarray
     bonafide: np.ndarray
     project: np.ndarray
     group: np.ndarray
     kind: np.ndarray
+    row: np.ndarray
 
     def __getitem__(self, chosen) -> Examples:
         return Examples(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
@@ -43,68 +48,59 @@ class Examples:
         return len(self.bonafide)
 
 
-def balanced_weights(examples: Examples, vocoded_share: float, starter_share: float) -> np.ndarray:
+def balanced_weights(examples: Examples, vocoded_share: float) -> np.ndarray:
     """(n,) with mean 1: both classes alike, in a class all projects alike, in a project all groups alike. Vocoder
-    copies hold `vocoded_share` of the spoofs' weight; the starter's part of each is multiplied by `starter_share`."""
+    copies hold `vocoded_share` of the spoofs' weight."""
     weight = np.zeros(len(examples))
-    copied = examples.kind != "-"
-    has_copies = copied.any()
-    for bonafide, copy in ((True, False), (False, False), (False, True)):
+    copied = examples.kind == "hifigan"
+    share = vocoded_share * copied.any()
+    for bonafide, copy, total in ((True, False, 1.0), (False, False, 1 - share), (False, True, share)):
         chosen = np.flatnonzero((examples.bonafide == bonafide) & (copied == copy))
-        if not len(chosen):
-            continue
-        project, group = examples.project[chosen], examples.group[chosen]
-        if copy:
-            group = np.array(
-                [f"{name} by {kind}" for name, kind in zip(group, examples.kind[chosen], strict=True)]
-            )
-        part = np.zeros(len(chosen))
-        for name in np.unique(project):
-            of_project = project == name
-            groups, index, sizes = np.unique(group[of_project], return_inverse=True, return_counts=True)
-            part[of_project] = 1 / (len(groups) * sizes[index]) * (starter_share if name == "starter" else 1)
-        spoof_share = vocoded_share if copy else 1 - vocoded_share * has_copies
-        weight[chosen] = part / part.sum() * (1 if bonafide else spoof_share)
+        names, project = np.unique(examples.project[chosen], return_inverse=True)
+        _, group, sizes = np.unique(examples.group[chosen], return_inverse=True, return_counts=True)
+        groups_of = np.array([len(np.unique(group[project == i])) for i in range(len(names))])
+        part = 1 / (sizes[group] * groups_of[project]) if len(chosen) else np.zeros(0)
+        weight[chosen] = total * part / max(part.sum(), 1e-12)
     return weight / weight.mean()
 
 
-def fit_head(
-    examples: Examples, weight: np.ndarray, penalty: float, n_steps: int = 60
-) -> tuple[np.ndarray, float]:
-    """Logistic regression on standardised embeddings by L-BFGS -> weights (width,) and bias on the raw ones.
-    `penalty` stands before half the squared norm, against the mean loss of an example."""
-    x = examples.embedding
-    mean = np.average(x, axis=0, weights=weight)
-    deviation = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weight)) + 1e-4
-    inputs = torch.from_numpy(((x - mean) / deviation).astype(np.float32))
-    wanted = torch.from_numpy(examples.bonafide.astype(np.float32))
-    share = torch.from_numpy((weight / weight.sum()).astype(np.float32))
-    theta = torch.zeros(x.shape[1] + 1, requires_grad=True)
-    search = torch.optim.LBFGS([theta], max_iter=n_steps, history_size=20, line_search_fn="strong_wolfe")
-
-    def loss():
-        search.zero_grad()
-        scores = inputs @ theta[:-1] + theta[-1]
-        losses = torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
-        value = (share * losses).sum() + penalty * theta[:-1].square().sum() / 2
-        value.backward()
-        return value
-
-    search.step(loss)
-    found = theta.detach().numpy().astype(np.float64)
-    slope = found[:-1] / deviation
-    return slope, float(found[-1] - slope @ mean)
+def fit_head(examples: Examples, weight: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
+    """Logistic regression on standardised embeddings -> weights (width,) and bias on the raw ones. `penalty` stands
+    before half the squared norm, against the mean loss of an example."""
+    head = LogisticRegression(C=1 / (penalty * len(examples)), tol=1e-3, max_iter=200)
+    scale = StandardScaler()
+    make_pipeline(scale, head).fit(
+        examples.embedding,
+        examples.bonafide,
+        standardscaler__sample_weight=weight,
+        logisticregression__sample_weight=weight,
+    )
+    slope = head.coef_[0].astype(np.float64) / scale.scale_
+    return slope, float(head.intercept_[0] - slope @ scale.mean_)
 
 
-def left_out_scores(examples: Examples, tested: Examples, fit) -> np.ndarray:
-    """Each tested recording scored by a head that saw nothing of its fold's projects; NaN for other projects.
-    `fit(examples) -> weights, bias`."""
-    scores = np.full(len(tested), np.nan)
-    for fold in FOLDS:
-        out = np.isin(tested.project, fold)
-        slope, bias = fit(examples[~np.isin(examples.project, fold)])
-        scores[out] = tested.embedding[out] @ slope + bias
-    return scores
+Fit = Callable[[Examples], tuple[np.ndarray, float]]
+
+
+def left_out_heads(examples: Examples, fit: Fit) -> Callable[[Examples], np.ndarray]:
+    """-> a function that scores examples (n,), each by a head that saw nothing of its fold's projects; NaN for those
+    of no fold."""
+    heads = [(fold, *fit(examples[~np.isin(examples.project, fold)])) for fold in FOLDS]
+
+    def score(tested: Examples) -> np.ndarray:
+        scores = np.full(len(tested), np.nan)
+        for fold, slope, bias in heads:
+            out = np.isin(tested.project, fold)
+            scores[out] = tested.embedding[out] @ slope + bias
+        return scores
+
+    return score
+
+
+def by_recording(scores: np.ndarray, tested: Examples) -> tuple[np.ndarray, Examples]:
+    """The mean score of each recording's windows, as the demo page judges, and the recordings (their first windows)."""
+    _, first, index = np.unique(tested.row, return_index=True, return_inverse=True)
+    return np.bincount(index, scores) / np.bincount(index), tested[first]
 
 
 def test_weights(tested: Examples, power: float = 0.5) -> np.ndarray:
@@ -113,56 +109,66 @@ def test_weights(tested: Examples, power: float = 0.5) -> np.ndarray:
     for bonafide in (True, False):
         chosen = np.flatnonzero(tested.bonafide == bonafide)
         _, index, sizes = np.unique(tested.project[chosen], return_inverse=True, return_counts=True)
-        part = sizes[index] ** -power
+        part = sizes[index] ** -float(power)
         weight[chosen] = part / part.sum()
     return weight * len(tested) / 2
 
 
 def eer(scores: np.ndarray, bonafide: np.ndarray, weight: np.ndarray) -> float:
     """Weighted equal error rate, 0..1."""
-    order = np.argsort(scores, kind="stable")
-    bonafide, weight = bonafide[order], weight[order]
-    misses = np.cumsum(weight * bonafide) / weight[bonafide].sum()
-    false_alarms = 1 - np.cumsum(weight * ~bonafide) / weight[~bonafide].sum()
-    nearest = np.argmin(np.abs(misses - false_alarms))
-    return float((misses[nearest] + false_alarms[nearest]) / 2)
+    accepted_fakes, accepted, _ = roc_curve(bonafide, scores, sample_weight=weight, drop_intermediate=False)
+    nearest = np.argmin(np.abs(1 - accepted - accepted_fakes))
+    return float((1 - accepted[nearest] + accepted_fakes[nearest]) / 2)
 
 
-def find_thresholds(scores: np.ndarray, tested: Examples) -> dict[str, float | None]:
-    """`spoof`: the highest score at and below which at most 10 % of the answers are wrong; `bonafide`: the lowest at
-    and above which they are; None where there is none. Both must hold with projects counted by the square root of
-    their size, and with all projects alike: one large page cannot carry an answer."""
-    found: dict[str, float | None] = {}
-    balances = [test_weights(tested, power) for power in (0.5, 1.0)]
-    for answer, sign in (("spoof", -1), ("bonafide", 1)):
-        wrong = tested.bonafide if answer == "spoof" else ~tested.bonafide
-        order = np.argsort(-sign * scores, kind="stable")
-        holds = np.arange(1, len(scores) + 1) >= FEWEST
-        for balance in balances:
-            holds &= np.cumsum((balance * wrong)[order]) <= MOST_WRONG * np.cumsum(balance[order])
-        found[answer] = float(scores[order][holds][-1]) if holds.any() else None
-    return found
+def find_thresholds(scores: np.ndarray, tested: Examples, most_wrong: float = MOST_WRONG) -> dict[str, float]:
+    """`spoof`: at and below it lie at most `most_wrong` of the humans; `bonafide`: at and above it at most as much of
+    the fakes. Both hold however projects are balanced: one large page cannot carry an answer."""
+
+    def end(wrong: np.ndarray, sign: int) -> float:
+        weights = [test_weights(tested, power)[wrong] for power in BALANCES]
+        own = sign * scores[wrong]
+        ends = [np.quantile(own, most_wrong, weights=w, method="inverted_cdf") for w in weights]
+        return sign * (float(min(ends)) - 1e-6)
+
+    low, high = end(tested.bonafide, 1), end(~tested.bonafide, -1)
+    return {"spoof": min(low, high), "bonafide": max(low, high)}
 
 
-def verdicts_across_folds(scores: np.ndarray, tested: Examples) -> dict[str, float | None]:
-    """What thresholds are worth where they were not chosen: those of the other folds answer for each fold."""
-    answer = np.zeros(len(scores))
+def thresholds_from_other_folds(scores: np.ndarray, tested: Examples) -> np.ndarray:
+    """(n,) -1 likely spoof, 0 cannot tell, 1 likely bona fide: each fold answered by thresholds chosen on the others."""
+    answers = np.zeros(len(scores))
     for fold in FOLDS:
         out = np.isin(tested.project, fold)
         chosen = find_thresholds(scores[~out], tested[~out])
-        low = -np.inf if chosen["spoof"] is None else chosen["spoof"]
-        high = np.inf if chosen["bonafide"] is None else chosen["bonafide"]
-        answer[out] = np.where(scores[out] <= low, -1, np.where(scores[out] >= high, 1, 0))
-    return verdicts(answer, tested.bonafide, test_weights(tested), {"spoof": -1, "bonafide": 1})
+        answers[out] = answered(scores[out], chosen)
+    return answers
 
 
-def offered(thresholds: dict[str, float | None], across: dict[str, float | None]) -> dict[str, float | None]:
-    """An answer that breaks its promise on folds where its threshold was not chosen is not offered at all."""
-    kept = {}
-    for answer, at in thresholds.items():
-        wrong = across[f"wrong_{answer}"]
-        kept[answer] = at if wrong is not None and wrong <= MOST_WRONG_ACROSS else None
-    return kept
+def answered(scores: np.ndarray, thresholds: dict[str, float]) -> np.ndarray:
+    """(n,) -1 likely spoof, 0 cannot tell, 1 likely bona fide."""
+    return (scores >= thresholds["bonafide"]).astype(int) - (scores <= thresholds["spoof"])
+
+
+def drawn_weights(tested: Examples, weight: np.ndarray, n: int = 500) -> Iterator[np.ndarray]:
+    """The weights of `n` bootstrap samples, groups drawn with replacement; each holds both classes."""
+    rng = np.random.default_rng(0)
+    groups, index = np.unique(tested.group, return_inverse=True)
+    while n:
+        times = np.bincount(rng.integers(len(groups), size=len(groups)), minlength=len(groups))[index]
+        if times[tested.bonafide].any() and times[~tested.bonafide].any():
+            n -= 1
+            yield weight * times
+
+
+def promise_kept(answers: np.ndarray, tested: Examples) -> float:
+    """In how many of the bootstrap samples of each balance both classes' errors stay within the promise, 0..1."""
+    kept = []
+    for power in BALANCES:
+        for weight in drawn_weights(tested, test_weights(tested, power)):
+            found = verdicts(answers, tested.bonafide, weight)
+            kept.append(max(found["humans_called_spoof"], found["spoofs_called_bonafide"]) <= PROMISED)
+    return float(np.mean(kept))
 
 
 def calibrate(
@@ -178,29 +184,27 @@ def calibrate(
     # Two recordings of an even chance are added to each bin: no share is 0 or 1.
     share = (fake + weight.mean()) / (mass + 2 * weight.mean())
     falling = IsotonicRegression(increasing=False).fit(np.arange(len(share)), share, sample_weight=mass)
-    monotone = falling.predict(np.arange(len(share)))
     return {
         "edges": edges.round(4).tolist(),
-        "fake_share": monotone.round(4).tolist(),
+        "fake_share": falling.predict(np.arange(len(share))).round(4).tolist(),
         "count": count.tolist(),
     }
 
 
-def verdicts(
-    scores: np.ndarray, bonafide: np.ndarray, weight: np.ndarray, thresholds: dict
-) -> dict[str, float | None]:
-    """Shares, 0..1: answered; of each class answered wrongly; of each answer what is wrong, None without answers."""
-    spoof = scores <= (-np.inf if thresholds["spoof"] is None else thresholds["spoof"])
-    human = scores >= (np.inf if thresholds["bonafide"] is None else thresholds["bonafide"])
+def verdicts(answers: np.ndarray, bonafide: np.ndarray, weight: np.ndarray) -> dict[str, float | None]:
+    """Shares, 0..1: answered; of each class answered rightly and wrongly; of each answer what is wrong, None without
+    answers."""
+    spoof, human = answers < 0, answers > 0
 
     def share(of: np.ndarray, among: np.ndarray) -> float | None:
         return round(float(weight[of & among].sum() / weight[among].sum()), 4) if among.any() else None
 
     return {
-        "answered": share(spoof | human, np.ones(len(scores), bool)),
+        "answered": share(spoof | human, np.ones(len(answers), bool)),
         "spoofs_found": share(spoof, ~bonafide),
-        "wrong_spoof": share(bonafide, spoof),  # of the answers "likely spoof"
-        "wrong_bonafide": share(~bonafide, human),  # of the answers "likely bona fide"
+        "humans_found": share(human, bonafide),
         "humans_called_spoof": share(spoof, bonafide),
         "spoofs_called_bonafide": share(human, ~bonafide),
+        "wrong_spoof": share(bonafide, spoof),  # of the answers "likely spoof"
+        "wrong_bonafide": share(~bonafide, human),  # of the answers "likely bona fide"
     }

@@ -9,25 +9,19 @@ import pandas as pd
 from helpers.data import open_dataset
 
 PAGES = ("speech_pairs", "demo_clips")
-# Pages of one author's project share recordings and readers: they are left out together.
-# speechresearch is one site of many systems, divided by the speakers that its pages read.
-LUMPS = {
-    "speechresearch/adaspeech": "speechresearch/adaspeech*",
-    "speechresearch/adaspeech2": "speechresearch/adaspeech*",
-    "speechresearch/adaspeech3": "speechresearch/adaspeech*",
-    "speechresearch/adaspeech4": "speechresearch/adaspeech*",
-    "speechresearch/denoispeech": "speechresearch/denoispeech",
-    "speechresearch/multispeech": "speechresearch/multispeech, seminas, speechtransducer",
-    "speechresearch/seminas": "speechresearch/multispeech, seminas, speechtransducer",
-    "speechresearch/speechtransducer": "speechresearch/multispeech, seminas, speechtransducer",
-}
 
 
 def project_of(group: str) -> str:
-    """`vits/as` -> `vits`: what is left out together."""
-    if group.startswith("speechresearch/"):
-        return LUMPS.get(group, "speechresearch/lj")
-    return group.split("/")[0].removesuffix("-tests").removesuffix("-lj-pairs")
+    """`vits/as` -> `vits`: what is left out together, for the pages of a project share recordings and readers.
+    speechresearch is one site of many systems, divided by the speakers that its pages read."""
+    site, _, page = group.partition("/")
+    if site != "speechresearch":
+        return site.removesuffix("-tests").removesuffix("-lj-pairs")
+    if page.startswith("adaspeech"):
+        return "speechresearch/adaspeech*"
+    if page in ("multispeech", "seminas", "speechtransducer"):
+        return "speechresearch/multispeech, seminas, speechtransducer"
+    return group if page == "denoispeech" else "speechresearch/lj"
 
 
 def read_pages(folder: Path) -> pd.DataFrame:
