@@ -6,21 +6,18 @@ import torch
 from safetensors.torch import save_file
 
 from helpers.features import FEATURES
-from helpers.models import build_model
 from helpers.models.detector import Standardised
 from helpers.runs import open_run
 from helpers.training.load import input_shape, load_model
-from helpers.training.loop import prepare_network
+from helpers.training.loop import build_network
+from helpers.training.settings import check_settings
 
 
 def save_network(tmp_path, **parameters):
     """(the model, a complete run that holds it)."""
     given = {"dataset": "none", "features": "logmel", **parameters}
-    options = {k: v for k, v in given.items() if k == "width"}
     shape = input_shape(FEATURES[given["features"]], given.get("crop_frames", 0))
-    network = prepare_network(
-        build_model(given["model"], shape, **options), given.get("loss", "cross_entropy")
-    )
+    network = build_network(check_settings(given, others=True), shape)
     model = Standardised(
         network, np.full((shape[0], 1), -5.0, np.float32), np.full((shape[0], 1), 2.0, np.float32)
     ).eval()

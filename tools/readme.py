@@ -24,7 +24,8 @@ from helpers.evaluation.compare import (
 )
 from helpers.evaluation.reference import SHIPPED
 from helpers.evaluation.report_sections import paired
-from helpers.runs import Run, write_text, write_whole
+from helpers.files import write_text, write_whole
+from helpers.runs import Run
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 KNOWN, UNKNOWN = "known attacks (dev), EER %", "unknown attacks (eval), EER %"

@@ -35,7 +35,7 @@ def decoded(path: str | Path, name: str, enough: float | None) -> Iterator[tuple
         raise BadAudio(f"{name} is not a file")
     if found.st_size == 0:
         raise BadAudio(f"{name} is empty (0 bytes): download or record it again")
-    opened = _opened(path)
+    opened = opened_by_libsndfile(path)
     if opened is None:
         yield from read_container(path, name, enough)
         return
@@ -61,7 +61,7 @@ def decoded(path: str | Path, name: str, enough: float | None) -> Iterator[tuple
             raise BadAudio(f"{name} is cut off: {n_read / rate:.2f} s of {told / rate:.2f} s can be read")
 
 
-def _opened(path: str | Path) -> soundfile.SoundFile | None:
+def opened_by_libsndfile(path: str | Path) -> soundfile.SoundFile | None:
     """libsndfile's view of the file, None where it has none or is known to read such a file in part."""
     try:
         opened = soundfile.SoundFile(os.fspath(path))

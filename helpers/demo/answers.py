@@ -21,7 +21,8 @@ import soundfile
 
 from helpers.data import effects
 from helpers.data.audio import SAMPLE_RATE, read_audio, safe_name
-from helpers.data.decoding import TOLD, opened_by_libsndfile
+from helpers.data.containers import TOLD
+from helpers.data.decoding import opened_by_libsndfile
 from helpers.data.errors import BadAudio
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.predict import as_row
