@@ -88,11 +88,7 @@ def fill_attack_and_speaker(table: pd.DataFrame) -> pd.DataFrame:
     """Bona fide speech gets the attack "-"; what is not told is "unknown"."""
     for column in ("attack", "speaker"):
         told = table[column] if column in table else pd.Series(UNKNOWN, index=table.index)
-<<<<<<< HEAD
-        table[column] = told.replace(list(NOT_TOLD), UNKNOWN)
-=======
         table[column] = told.where(~told.isin(NOT_TOLD), UNKNOWN)
->>>>>>> main
     table["attack"] = table["attack"].where(table["label"] == "spoof", "-")
     return table
 

@@ -43,7 +43,9 @@ def evaluate(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--repeats", action="store_true", help="allow a list of trials that repeats an utterance"
     )
-    parser.add_argument("--bonafide", choices=["0", "1"], default="", help="the number that means bona fide")
+    parser.add_argument(
+        "--bonafide", default="", help="the number, or the word of your language, for bona fide"
+    )
     parser.add_argument(
         "--higher", choices=["bonafide", "spoof"], default="bonafide", help="what a high score means"
     )

@@ -11,6 +11,7 @@ from helpers.data.tables import (
     SUBSET_WORDS,
     as_numbers,
     in_words,
+    plain,
     plain_name,
     read_cells,
     read_labels_in_words,
@@ -85,7 +86,7 @@ def read_scores(
     """Score file (+ label file) -> checked table `utterance, attack, label, score` (+ split, speaker where named).
 
     Any table of `read_named` with an utterance and a score; two scores a line become bona fide minus spoof, noted in
-    `.attrs["notes"]`. `bonafide` is the number that means bona fide ("0" or "1"); `higher="spoof"` says that a high
+    `.attrs["notes"]`. `bonafide` is the number or word that means bona fide ("0", "1", "echt"); `higher="spoof"` says that a high
     score means spoof. ValueError or DataError says what was found.
     """
     path = Path(path)
@@ -192,9 +193,13 @@ def _named(path: Path) -> pd.DataFrame:
 
 
 def _in_words(labels: pd.Series, name: str, bonafide: str) -> pd.Series:
-    own = {bonafide: "bonafide", str(1 - int(bonafide)): "spoof"} if bonafide else None
+    """`bonafide` is the number or the word for it in a file of two labels."""
+    words = {plain(word) for word in labels.unique()}
+    own = {plain(bonafide): "bonafide"} if bonafide else {}
+    if len(words) == 2 and own and own.keys() < words:
+        own |= {word: "spoof" for word in words - own.keys()}
     return read_labels_in_words(
-        labels, own, name, "bonafide and spoof, or --bonafide 1 (or 0) for numbers, whichever is bona fide"
+        labels, own, name, "bonafide and spoof, or --bonafide 1 (or 0, or your word), whichever is bona fide"
     )
 
 
