@@ -97,14 +97,10 @@ def _joined_mp3(mp3: mmap.mmap) -> bool:
     tag = 0
     if mp3[:3] == b"ID3":
         tag = 10 + sum((byte & 127) << shift for byte, shift in zip(mp3[6:10], (21, 14, 7, 0)))
-    tables = (b"Xing", b"Info", b"VBRI")
-    first = tag + 4096
+    head = mp3[tag : tag + 4096]
+    table = next((name for name in (b"Xing", b"Info", b"VBRI") if name in head), None)
     later = mp3.find(b"ID3", tag + 10)
-    return (
-        not any(table in mp3[tag:first] for table in tables)
-        or any(mp3.find(table, first) >= 0 for table in tables)
-        or (later >= 0 and mp3[later + 3] in (2, 3, 4))
-    )
+    return table is None or mp3.find(table, tag + 4096) >= 0 or (later >= 0 and mp3[later + 3] in (2, 3, 4))
 
 
 def _refuse_part(path: str | Path, name: str, size: int, seconds: float) -> None:
