@@ -96,7 +96,7 @@ def test_a_page_that_is_ended_from_outside_takes_its_uploads_with_it(name, monke
     monkeypatch.setattr(page, "build_page", lambda run: signal.raise_signal(number))
     try:
         with pytest.raises(SystemExit) as ended:  # by which atexit removes them
-            page.main([])
+            page.main()
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)

@@ -25,9 +25,8 @@ from helpers.data.audio import SAMPLE_RATE, Facts, read_audio, read_blocks, safe
 from helpers.data.errors import BadAudio
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.predict import as_row
-from helpers.demo.report import HTML, STYLE, as_report, entry, refusal
+from helpers.demo.report import HTML, STYLE, as_report, broken_strips, entry, refusal
 from helpers.demo.verdict import Refusal, clock
-from helpers.figures import verdict as figures
 
 LONGEST_SECONDS = 1800.0
 BROKEN_SECONDS = 20.0  # of a recording go through the treatments
@@ -217,7 +216,7 @@ class Answers:
         before, *after = [float(score) for score in detector.score_waves(waves)]
         changed = sum(detector.card.answer(score) != detector.card.answer(before) for score in after)
         rows = [(name, score, as_data_uri(wave)) for name, score, wave in zip(TREATMENTS, after, waves[1:])]
-        return str(HTML.broken(changed, len(rows), figures.broken_strips(detector.card, before, rows)))
+        return str(HTML.broken(changed, len(rows), broken_strips(detector.card, before, rows)))
 
     def limits(self, *names: str) -> str:
         """HTML: what the detectors were trained on, how they err, and what not to do with them."""
