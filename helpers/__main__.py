@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     add("--json", dest="as_json", action="store_true", help="print JSON, rates as fractions")
     add("--rounds", type=int, default=200, help="bootstrap rounds for intervals, 0 for none")
     add("--repeats", action="store_true", help="allow a list of trials that repeats an utterance")
-    add("--bonafide", choices=["0", "1"], default="", help="the number that means bona fide")
+    add("--bonafide", default="", help="the number, or the word of your language, for bona fide")
     add("--higher", choices=["bonafide", "spoof"], default="bonafide", help="what a high score means")
     add = elsewhere("report", "helpers.evaluation.cli", "report", "tables and figures of finished runs")
     add("--runs", default="", help="folder of run folders")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from helpers.__main__ import dispatch
+from helpers.data import DataError
 from helpers.evaluation import cli, scores
 from helpers.metrics import eer
 
@@ -220,6 +221,14 @@ def test_numbers_as_labels_are_refused_until_the_direction_is_named(tmp_path, ca
     path.write_text(fake_is_1.replace("label", "key").replace("score", "prob_fake"))
     assert dispatch(["evaluate", str(path), "--bonafide", "0"]) == 2
     assert "say --higher spoof" in capsys.readouterr().err
+
+
+def test_words_of_other_languages_are_read_once_bona_fide_is_named(tmp_path):
+    words = {"bonafide": "Echt", "spoof": "gefälscht"}
+    path, labels = files(tmp_path, TWO, "file,label\n" + "\n".join(f"{u},{words[c]}" for u, _, c, _ in LINES))
+    with pytest.raises(DataError, match="line 2: label 'Echt' is neither bonafide nor spoof"):
+        scores.read_scores(path, labels)
+    assert list(scores.read_scores(path, labels, bonafide="echt")["label"]) == [c for _, _, c, _ in LINES]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
