@@ -193,8 +193,10 @@ def _decoded(path: str, name: str, enough: float | None) -> Iterator[tuple[np.nd
     pieces: list[np.ndarray] = []
     form: tuple[int, int, str] | None = None  # of the first frame
     try:
+        # Titles that are not UTF-8 stop PyAV before 19, which has no such option any more.
+        lenient = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
         # Only this file: a playlist must not fetch others.
-        with av.open(path, metadata_errors="ignore", options={"protocol_whitelist": "file"}) as opened:
+        with av.open(path, options={"protocol_whitelist": "file"}, **lenient) as opened:
             if not opened.streams.audio:
                 raise BadAudio(f"{name} has no sound in it: choose a recording, or a video with sound")
             stream = opened.streams.audio[0]
