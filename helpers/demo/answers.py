@@ -26,7 +26,7 @@ from helpers.data.decoding import opened_by_libsndfile
 from helpers.data.errors import BadAudio
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.predict import as_row
-from helpers.demo.report import HTML, STYLE, as_report, broken_strips, entry, refusal
+from helpers.demo.report import HTML, STYLE, as_report, entry, refusal
 from helpers.demo.verdict import Refusal, clock
 
 LONGEST_SECONDS = 1800.0
@@ -221,9 +221,11 @@ class Answers:
         wave = read_audio(path, n_samples=size)[:size]
         waves = [wave, *(treat(wave) for treat in TREATMENTS.values())]
         before, *after = [float(score) for score in detector.score_waves(waves)]
-        changed = sum(detector.card.answer(score) != detector.card.answer(before) for score in after)
-        rows = [(name, score, as_data_uri(wave)) for name, score, wave in zip(TREATMENTS, after, waves[1:])]
-        return str(HTML.broken(changed, len(rows), broken_strips(detector.card, before, rows)))
+        rows = [
+            {"name": name, "score": score, "answer": detector.card.answer(score), "audio": as_data_uri(wave)}
+            for name, score, wave in zip(TREATMENTS, after, waves[1:])
+        ]
+        return str(HTML.broken(detector.card, before, rows))
 
     def limits(self, *names: str) -> str:
         """HTML: what the detectors were trained on, how they err, and what not to do with them."""

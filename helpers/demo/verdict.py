@@ -53,6 +53,12 @@ class Card:
             tuple(calibration["edges"]), tuple(calibration["fake_share"]), card,
         )  # fmt: skip
 
+    @property
+    def answers(self) -> list[str]:
+        """Those that this detector can give."""
+        spoof, bonafide = [SPOOF][self.spoof is None :], [BONAFIDE][self.bonafide is None :]
+        return [*spoof, UNSURE, *bonafide]
+
     def answer(self, score: float) -> str:
         """`likely spoof`, `cannot tell` or `likely bona fide`."""
         if self.spoof is not None and score <= self.spoof:
