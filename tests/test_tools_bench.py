@@ -31,7 +31,7 @@ def test_the_training_benchmark_prices_a_network_and_leaves_no_run(table, tmp_pa
     monkeypatch.setattr(bench, "FEATURES", {"logmel": SETTING})
     cache = build_cache(table, SETTING, tmp_path / "cache", workers=1)
     settings = check_settings({"features": "logmel", "model": "small", "batch_size": 8, "device": "cpu"})
-    found = bench.bench_training(settings, cache, seconds=0.2)
+    found = bench.bench_training(settings, cache, clips=12, seconds=0.2)
     assert 0 < found["busy"] <= 1 and found["ms_per_clip"] > 0 and found["memory_gb"] > 0.1
     assert found["la_epoch_minutes"] / found["epoch_minutes"] == pytest.approx(25_380 / 12)
     assert bench.as_markdown(pd.DataFrame([found])).splitlines()[2].startswith("| small | logmel | ")

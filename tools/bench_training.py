@@ -30,11 +30,13 @@ from helpers.training.settings import TrainSettings, check_settings
 LA_TRAIN_CLIPS = 25_380
 
 
-def bench_training(settings: TrainSettings, cache: Cache, seconds: float = 10.0) -> dict[str, Any]:
+def bench_training(
+    settings: TrainSettings, cache: Cache, clips: int, seconds: float = 10.0
+) -> dict[str, Any]:
     """One network taken through the steps of `fit` for about `seconds`, then forgotten.
 
     -> model, features, batch, precision, parameters, steps_per_second, busy (share of that time in which the network
-    computes and does not wait for data, 0..1), epoch_minutes (all training clips of the cache) and la_epoch_minutes
+    computes and does not wait for data, 0..1), epoch_minutes (so many `clips`) and la_epoch_minutes
     (25,380 clips; on a CPU minutes of one core, by its own clock, which other programs hardly change), ms_per_clip
     (scoring, on one core), memory_gb (the most that the process, or the GPU, held).
     """
@@ -79,7 +81,7 @@ def bench_training(settings: TrainSettings, cache: Cache, seconds: float = 10.0)
         "model": settings.model, "features": settings.features, "batch": settings.batch_size,
         "precision": next(name for name, kind in PRECISIONS.items() if kind == precision),
         "parameters": count_parameters(model), "steps_per_second": steps / total, "busy": 1 - waited / total,
-        "epoch_minutes": len(rows["train"]) / clips_per_minute,
+        "epoch_minutes": clips / clips_per_minute,
         "la_epoch_minutes": LA_TRAIN_CLIPS / clips_per_minute, "memory_gb": memory / 1e9,
         "ms_per_clip": milliseconds_per_clip(model.cpu(), tuple(reader.features(rows["train"][:1]).shape[1:])),
     }  # fmt: skip
@@ -135,12 +137,13 @@ def main(argv: Sequence[str]) -> int:
     if not chosen:
         parser.error(f"no notebook trains a network called {asked.models!r}")
     table, rows = open_dataset(asked.dataset, "").table, []
+    clips, few = int((table["split"] == "train").sum()), table.groupby(["split", "label"]).head(64)
     # A process for each: what one has held must not count for the next.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=fresh, max_tasks_per_child=1) as pool:
         for settings in chosen:
-            cache = build_cache(table, FEATURES[settings.features])
-            rows.append(pool.submit(bench_training, settings, cache, asked.seconds).result())
+            cache = build_cache(few, FEATURES[settings.features])
+            rows.append(pool.submit(bench_training, settings, cache, clips, asked.seconds).result())
             print(rows[-1], flush=True)
     device = pick_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cpu_threads()} threads of"

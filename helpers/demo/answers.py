@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import html
 import io
@@ -20,9 +21,7 @@ import numpy as np
 import soundfile
 
 from helpers.data import effects
-from helpers.data.audio import SAMPLE_RATE, read_audio, safe_name
-from helpers.data.containers import TOLD
-from helpers.data.decoding import opened_by_libsndfile
+from helpers.data.audio import SAMPLE_RATE, Facts, read_audio, read_blocks, safe_name
 from helpers.data.errors import BadAudio
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.predict import as_row
@@ -64,18 +63,12 @@ def as_data_uri(wave: np.ndarray) -> str:
 
 
 def told_seconds(path: str | Path) -> float:
-    """The length that the file's header tells; 0 where it tells none, or only a guess from the bit rate."""
-    import av
-
-    opened = opened_by_libsndfile(path)
-    if opened is not None:
-        with opened:
-            return opened.frames / opened.samplerate
-    try:
-        with av.open(os.fspath(path), metadata_errors="ignore") as file:
-            return (file.duration or 0) / 1e6 if file.format.name.startswith(TOLD) else 0.0
-    except (av.FFmpegError, ValueError, OSError):
-        return 0.0
+    """The length that the file's header tells; 0 where it tells none."""
+    facts = Facts()
+    with contextlib.suppress(BadAudio):
+        for _ in read_blocks(path, facts, enough=1.0):
+            pass
+    return facts.told_s
 
 
 def _player(path: str, seconds: float) -> str:

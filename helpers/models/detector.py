@@ -90,22 +90,9 @@ class Standardised(nn.Module):
         self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32).clone())
         self.register_buffer("std", torch.as_tensor(std, dtype=torch.float32).clamp_min(SMALLEST_STD))
 
-    def standardise(self, batch: torch.Tensor) -> torch.Tensor:
-        """(batch, *shape), any float type -> the same shape, float32, as the network sees it."""
-        return (batch.to(self.mean.dtype) - self.mean) / self.std
-
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """(batch, *shape) -> (batch,) bona fide log-odds."""
-        return self.network(self.standardise(batch))
-
-    def embed(self, batch: torch.Tensor) -> torch.Tensor:
-        """(batch, *shape) -> (batch, embedding_size)."""
-        return self.network.embed(self.standardise(batch))
-
-    @property
-    def embedding_size(self) -> int:
-        """Columns of `embed`'s answer."""
-        return self.network.embedding_size
+        """(batch, *shape), any float type -> (batch,) bona fide log-odds, float32 but under autocast."""
+        return self.network((batch.to(self.mean.dtype) - self.mean) / self.std)
 
     @property
     def cam_layer(self) -> str:

@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 
 from helpers.data import read_audio
-from helpers.features import Cache, FeatureSetting, compute, fit_length
+from helpers.features import Cache, FeatureSetting, compute, feature_shape, fit_length
+from helpers.models import is_classical
 from helpers.training.augment import augment_features, augment_waves
 from helpers.training.settings import TrainSettings, split_names
 
@@ -38,7 +39,7 @@ def split_rows(table: pd.DataFrame, settings: TrainSettings) -> dict[str, np.nda
     """Rows of the cache for `train`, `select` (the epoch is chosen on these), and of each other split to score.
 
     With `leave_out`, that attack is taken out of train, and `select` is it against dev's bona fide speech.
-    Raises ValueError where train or dev lacks a class.
+    Raises ValueError where train lacks a class, or dev where an epoch is chosen on it.
     """
     split, attack = table["split"].to_numpy(), table["attack"].to_numpy()
     rows: dict[str, np.ndarray] = {}
@@ -57,7 +58,7 @@ def split_rows(table: pd.DataFrame, settings: TrainSettings) -> dict[str, np.nda
         bonafide = rows["dev"][table["label"].to_numpy()[rows["dev"]] == "bonafide"]
         rows["train"] = np.setdiff1d(rows["train"], left)
         rows["select"] = np.sort(np.concatenate([bonafide, left]))
-    for name in ("train", "select"):
+    for name in ("train",) if is_classical(settings.model) else ("train", "select"):
         counts = table["label"].iloc[rows[name]].value_counts()
         if len(counts) < 2:
             found = ", ".join(f"{n} {label}" for label, n in counts.items()) or "no clips"
@@ -95,6 +96,14 @@ def clip_weights(table: pd.DataFrame, balance: str) -> torch.Tensor:
     counts = cells.map(cells.value_counts()).to_numpy()
     n_groups = cells.groupby(classes).transform("nunique").to_numpy()
     return torch.tensor(len(table) / (2.0 * n_groups * counts), dtype=torch.float32)
+
+
+def input_shape(setting: FeatureSetting, crop_frames: int = 0) -> tuple[int, ...]:
+    """Shape of one clip of this feature, with the crop that the training makes."""
+    shape = list(feature_shape(setting))
+    if crop_frames and len(shape) == 2:
+        shape[-1] = min(shape[-1], crop_frames)
+    return tuple(shape)
 
 
 def step_seed(*parts: int) -> int:

@@ -12,13 +12,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from helpers.features import FEATURES, Cache, FeatureSetting, feature_shape
+from helpers.features import FEATURES, Cache, FeatureSetting
 from helpers.models import build_model, is_classical, model_options
 from helpers.models.detector import Standardised
 from helpers.models.layers import count_parameters, milliseconds_per_clip
 from helpers.models.weights import load_exactly
 from helpers.runs import Run
-from helpers.training.batches import SCORED, split_rows
+from helpers.training.batches import SCORED, input_shape, split_rows
 from helpers.training.classical import classical_file
 from helpers.training.loop import Trained, build_network
 from helpers.training.settings import TrainSettings, check_settings
@@ -59,14 +59,6 @@ def load_model(run: Run) -> tuple[Any, FeatureSetting]:
         ) from None
     # Convolutions on a CPU are up to five times faster so (LCNN), none is slower; scores agree to rounding.
     return model.to(memory_format=torch.channels_last).eval(), setting  # type: ignore[call-overload]
-
-
-def input_shape(setting: FeatureSetting, crop_frames: int = 0) -> tuple[int, ...]:
-    """Shape of one clip of this feature, with the crop that the training made."""
-    shape = list(feature_shape(setting))
-    if crop_frames and len(shape) == 2:
-        shape[-1] = min(shape[-1], crop_frames)
-    return tuple(shape)
 
 
 def describe(trained: Trained, cache: Cache, settings: TrainSettings) -> dict[str, Any]:

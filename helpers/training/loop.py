@@ -22,7 +22,15 @@ from helpers.files import write_whole
 from helpers.models import build_model
 from helpers.models.detector import Detector, Standardised, row_statistics
 from helpers.runs import Run
-from helpers.training.batches import SCORED, BatchReader, clip_weights, epoch_order, split_rows, step_seed
+from helpers.training.batches import (
+    SCORED,
+    BatchReader,
+    clip_weights,
+    epoch_order,
+    input_shape,
+    split_rows,
+    step_seed,
+)
 from helpers.training.settings import TrainSettings
 
 FEW_STEPS = 100  # of a whole training: fewer are taken in full precision
@@ -148,10 +156,7 @@ def make_model(settings: TrainSettings, reader: BatchReader, train_rows: np.ndar
     """The network with the mean and deviation of (up to 1,024 of) the training features in front of it."""
     sample = train_rows[np.linspace(0, len(train_rows) - 1, min(1024, len(train_rows))).astype(int)]
     parts = [reader.features(part).numpy() for part in np.array_split(sample, max(1, len(sample) // 64))]
-    shape = list(parts[0].shape[1:])
-    if settings.crop_frames and len(shape) == 2:
-        shape[-1] = min(shape[-1], settings.crop_frames)
-    network = build_network(settings, shape)
+    network = build_network(settings, input_shape(reader.setting, settings.crop_frames))
     if reader.setting.kind == "wave":
         return Standardised(network)
     return Standardised(network, *row_statistics(parts))

@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 from helpers.features import FEATURES
 from helpers.models.detector import Standardised
 from helpers.runs import open_run
-from helpers.training.load import input_shape, load_model
+from helpers.training.batches import input_shape
+from helpers.training.load import load_model
 from helpers.training.loop import build_network
 from helpers.training.settings import check_settings
 
@@ -18,9 +19,8 @@ def save_network(tmp_path, **parameters):
     given = {"dataset": "none", "features": "logmel", **parameters}
     shape = input_shape(FEATURES[given["features"]], given.get("crop_frames", 0))
     network = build_network(check_settings(given, others=True), shape)
-    model = Standardised(
-        network, np.full((shape[0], 1), -5.0, np.float32), np.full((shape[0], 1), 2.0, np.float32)
-    ).eval()
+    mean, std = np.full((shape[0], 1), -5.0), np.full((shape[0], 1), 2.0)
+    model = Standardised(network, mean, std).eval()
     run = open_run("99_test", given, "", tmp_path)
     save_file(model.state_dict(), run.path("best.safetensors"))
     run.finish(model=given["model"], features=given["features"])
@@ -33,11 +33,7 @@ def save_network(tmp_path, **parameters):
         {"model": "small", "width": 6},
         {"model": "small", "width": 6, "crop_frames": 100},
         {"model": "custom_cnn", "loss": "one_class_softmax"},
-        {
-            "model": "custom_cnn",
-            "probe_clips": 240,
-            "published": "",
-        },  # a notebook's own, no option of the model
+        {"model": "custom_cnn", "probe_clips": 240},  # a notebook's own, no option of the model
         {"model": "custom_cnn", "loss": "additive_margin"},
     ],
 )
