@@ -61,31 +61,9 @@ class FaceDetector:
         self.side = int(shape[-1])
 
     def detect(self, path: str | Path) -> tuple[str, float]:
-        """Raises BadAudio, whose sentence names the file, where it is no picture, too large, or shows no face."""
-        score = float(self.model.score(self.picture(path)[None])[0])
+        """Raises BadAudio as read_face does."""
+        score = float(self.model.score(read_face(path, self.side)[None])[0])
         return self.card.answer(score), score
-
-    def picture(self, path: str | Path) -> np.ndarray:
-        """float32 (3, side, side) in 0..1, cut as for training."""
-        from PIL import Image
-
-        from helpers.training.pictures import read_picture
-
-        name = safe_name(path)
-        try:
-            with Image.open(os.fspath(path)) as image:
-                if image.width * image.height > LARGEST_PIXELS:
-                    raise BadAudio(f"{name} has {image.width} × {image.height} pixels: make it smaller")
-            picture = read_picture(Path(path), self.side)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            if isinstance(error, BadAudio):
-                raise
-            raise BadAudio(f"{name} cannot be read as a picture ({type(error).__name__})") from None
-        if not shows_face(path):
-            raise BadAudio(
-                f"{name} shows no face that could be found: choose a picture of one face from the front"
-            )
-        return picture
 
 
 def shows_face(path: str | Path) -> bool:
@@ -95,6 +73,29 @@ def shows_face(path: str | Path) -> bool:
     cascade = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_alt2.xml"
     grey = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
     return grey is None or len(cv2.CascadeClassifier(str(cascade)).detectMultiScale(grey, 1.05, 2)) > 0
+
+
+def read_face(path: str | Path, side: int) -> np.ndarray:
+    """float32 (3, side, side) in 0..1, cut as for training. BadAudio: no picture, too large, or no face in it."""
+    from PIL import Image
+
+    from helpers.training.pictures import read_picture
+
+    name = safe_name(path)
+    try:
+        with Image.open(os.fspath(path)) as image:
+            if image.width * image.height > LARGEST_PIXELS:
+                raise BadAudio(f"{name} has {image.width} × {image.height} pixels: make it smaller")
+        picture = read_picture(Path(path), side)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, BadAudio):
+            raise
+        raise BadAudio(f"{name} cannot be read as a picture ({type(error).__name__})") from None
+    if not shows_face(path):
+        raise BadAudio(
+            f"{name} shows no face that could be found: choose a picture of one face from the front"
+        )
+    return picture
 
 
 def face_tab(gr: Any, run: Run) -> None:
