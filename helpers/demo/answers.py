@@ -109,10 +109,13 @@ def find_examples(detector: Any, n: int = 6, human: str = "a human recording") -
     for label, sign in (("bonafide", 1), ("spoof", -1)):
         # How right the detector is, as a rank within the class: clear, middling, wrong or nearly.
         own = table[table["label"] == label]
+        if own.empty:
+            continue
         order = (sign * own["score"]).rank(method="first", pct=True)
-        aims = np.linspace(0.9, 0.05, max(1, n // 2)) if len(own) else []
-        chosen += [(aim, own.loc[(order - aim).abs().idxmin()]) for aim in aims]
-    chosen = [(aim, row, _sha256(row["path"])) for aim, row in chosen if os.path.isfile(row["path"])]
+        for aim in np.linspace(0.9, 0.05, max(1, n // 2)):
+            row = own.loc[(order - aim).abs().idxmin()]
+            if os.path.isfile(row["path"]):
+                chosen.append((float(aim), row, _sha256(row["path"])))
     chosen.sort(key=lambda one: (-one[0], one[2]))  # in no order of truth
     examples = []
     for number, (aim, row, sha256) in enumerate(chosen, 1):
@@ -154,12 +157,12 @@ class Answers:
     style = STYLE
 
     def __init__(self, examples: Sequence[Example] = (), choices: dict[str, str] | None = None) -> None:
-        self.examples, self.choices, self.lock = examples, choices, threading.Lock()
+        self.examples, self.choices, self.lock = examples, choices or {}, threading.Lock()
         self.detectors: dict[str, Detector] = {}
 
     def detector(self, name: str) -> Detector:
         """Loaded once; the one unused for longest goes when there are too many."""
-        if self.choices is not None:
+        if self.choices:
             known = {Path(key).name: key for key in self.choices} | {key: key for key in self.choices}
             if name not in known:
                 names = " or ".join(Path(key).name for key in self.choices)

@@ -96,4 +96,4 @@ def calibration(card: Any, ax: Any = None) -> Any:
 _environment = Environment(autoescape=True, trim_blocks=True, loader=FileSystemLoader(HERE))
 _environment.filters["base64"] = lambda text: base64.b64encode(str(text).encode()).decode()
 _environment.globals.update(clock=clock, warning=WARNING, Scale=Scale, envelope=envelope, ticks=ticks)
-HTML = _environment.get_template("verdict.html.jinja").module  # its macros, as functions
+HTML: Any = _environment.get_template("verdict.html.jinja").module  # its macros, as functions
