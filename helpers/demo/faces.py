@@ -117,7 +117,7 @@ def face_tab(gr: Any, run: Run) -> None:
     counts, measured = run.metrics["data"]["counts"]["train"], run.metrics["metrics"]["eval"]
     gr.HTML(str(HTML.face_limits(run, counts, measured)))
 
-    def judge(path: str | None) -> str:
+    def judge_face(path: str | None) -> str:  # `judge` is the name of the endpoint
         if not path:
             return empty
         if not os.path.exists(path):
@@ -128,4 +128,4 @@ def face_tab(gr: Any, run: Run) -> None:
             return refusal(f"{error}.")
         return str(HTML.face(detector.card, score, *ANSWERS[answer])) + truth_of(path, examples)
 
-    picture.change(judge, picture, verdict, show_progress="minimal", api_visibility="private")
+    picture.change(judge_face, picture, verdict, show_progress="minimal", api_visibility="private")
