@@ -11,17 +11,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from helpers.environment import PROJECT, where_am_i
+from helpers.environment import where_am_i
 
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED = 0, 1, 2, 130
-# Commands whose folders read their own options: module, function, one line of help.
-ELSEWHERE = {
-    "predict": ("helpers.demo.predict", "main", "a verdict on recordings"),
-    "demo": ("helpers.demo.page", "main", "the web page"),
-    "export": ("helpers.demo.export", "main", "a trained detector as one portable file"),
-    "evaluate": ("helpers.evaluation.cli", "evaluate", "metrics of a score file"),
-    "report": ("helpers.evaluation.cli", "report", "tables and figures of finished runs"),
-}
+EXIT_CODES = "exit code: 0 all likely bona fide, 1 a spoof or mixed, 2 refused, 3 cannot tell, 4 something was left out"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,11 +34,20 @@ def parser() -> argparse.ArgumentParser:
     add("--seeds", default="", help="one training for each, as in 0,1,2")
     add("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a notebook's parameter")
 
-    def command(function: Any, *parents: argparse.ArgumentParser) -> Any:
-        about = function.__doc__
-        made = commands.add_parser(function.__name__, help=about, description=about, parents=parents)
-        made.set_defaults(call=function)
+    def command(
+        call: Any, *parents: argparse.ArgumentParser, name: str = "", about: str = "", **more: Any
+    ) -> Any:
+        name, about = name or call.__name__, about or call.__doc__
+        made = commands.add_parser(name, help=about, description=about, parents=parents, **more)
+        made.set_defaults(call=call)
         return made.add_argument
+
+    def elsewhere(name: str, module: str, function: str, about: str, **more: Any) -> Any:
+        def call(asked: Namespace) -> int:
+            options = {option: value for option, value in vars(asked).items() if option != "call"}
+            return getattr(importlib.import_module(module), function)(**options)
+
+        return command(call, name=name, about=about, **more)
 
     add = command(run, choice)
     add("--again", action="store_true", help="run what is finished once more; the old run stays until then")
@@ -74,8 +76,35 @@ def parser() -> argparse.ArgumentParser:
     add("--attach", default="", help="further data sets, as in owner/name,owner/name")
     add("--cpu", action="store_true", help="no GPU for the trainings")
     add("--internet", action="store_true", help="switch the kernel's internet on; off by default")
-    for name, (_, _, about) in ELSEWHERE.items():
-        commands.add_parser(name, help=about, add_help=False)
+    add = elsewhere("predict", "helpers.demo.predict", "main", "a verdict on recordings", epilog=EXIT_CODES)
+    add("files", nargs="+", metavar="FILE", help="recordings, folders, or - for a pipe")
+    add("--run", action="append", default=[], help="shipped (the default), or a run; again for a second one")
+    for form, about in (
+        ("json", "everything, each window's score too"),
+        ("csv", "a line a recording and detector"),
+    ):
+        add(f"--{form}", dest="form", action="store_const", const=form, default="table", help=about)
+    add("--report", type=Path, metavar="FILE.html", help="also write a report to keep")
+    add = elsewhere("demo", "helpers.demo.page", "main", "the web page")
+    add("--run", help="the first detector: shipped (the default), a run folder or its name")
+    add("--port", type=int, help="7860 by default, or the next that is free")
+    add("--share", action="store_true", help="a public address for 72 hours, over Gradio's servers")
+    add = elsewhere("export", "helpers.demo.export", "main", "a trained detector as one portable file")
+    add("run", help="a run folder, or the name of a run or its beginning")
+    add("--out", type=Path, help="the file to write, RUN/detector.onnx by default")
+    add = elsewhere("evaluate", "helpers.evaluation.cli", "evaluate", "error rates of a score file")
+    add("scores", help="`utterance attack label score` or `utterance score` lines, or a CSV")
+    add("--labels", help="label file, for scores without labels")
+    add("--asv", help="scores of a speaker verification system, for t-DCF")
+    add("--json", dest="as_json", action="store_true", help="print JSON, rates as fractions")
+    add("--rounds", type=int, default=200, help="bootstrap rounds for intervals, 0 for none")
+    add("--repeats", action="store_true", help="allow a list of trials that repeats an utterance")
+    add("--bonafide", default="", help="the number, or the word of your language, for bona fide")
+    add("--higher", choices=["bonafide", "spoof"], default="bonafide", help="what a high score means")
+    add = elsewhere("report", "helpers.evaluation.cli", "report", "tables and figures of finished runs")
+    add("--runs", default="", help="folder of run folders")
+    add("--dataset", help="only this data set")
+    add("--out", default="", help="where report.html goes; default: beside the run folders")
     return top
 
 
@@ -227,16 +256,8 @@ def dispatch(argv: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal may lack a character
-    command = argv[0] if argv else ""
+    asked = parser().parse_args(argv)
     try:
-        if command in ELSEWHERE:
-            module, function, _ = ELSEWHERE[command]
-            if command == "export":
-                from helpers.execution.setup import add_missing
-
-                add_missing(PROJECT, export=True)
-            return int(getattr(importlib.import_module(module), function)(argv[1:]) or 0)
-        asked = parser().parse_args(argv)
         return int(asked.call(asked))
     except BrokenPipeError:
         raise
@@ -245,7 +266,7 @@ def dispatch(argv: list[str]) -> int:
             raise
         from helpers.data.errors import say
 
-        print(f"{command}: {say(error)}", file=sys.stderr)
+        print(f"{argv[0]}: {say(error)}", file=sys.stderr)
         return EXIT_REFUSED
 
 

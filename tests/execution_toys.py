@@ -64,14 +64,18 @@ run.write_scores(table)""",
 )
 BAD = (
     [
-        'fault: str = "raise"  # raise | memory | hang | disk | silent',
+        'fault: str = "raise"  # raise | memory | hang | disk | silent | late',
     ],
     [
         "import os\nimport time",
         """print("the fault is", fault)
 if fault == "raise":
     raise ValueError("need both classes, got 214 bona fide and 0 spoof")""",
-        """if fault == "memory":
+        """if fault == "late":
+    from helpers.runs import open_run
+    open_run("11_train_bad", parameters, "").finish(model="bad")
+    raise KeyError("model")
+if fault == "memory":
     os.kill(os.getpid(), 9)
 if fault == "hang":
     time.sleep(1000)

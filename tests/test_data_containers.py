@@ -162,11 +162,11 @@ def test_wideband_amr_is_read(tmp_path):
     assert len(read_audio(path)) == 2 * RATE
 
 
-@pytest.mark.parametrize("ending", ["ogg", "opus", "mp3", "flac", "aac", "wav", "aiff"])
+@pytest.mark.parametrize("ending", ["ogg", "opus", "mp3", "tagged.mp3", "flac", "aac", "wav", "aiff"])
 def test_files_joined_together_are_read_whole_or_refused(tmp_path, files, ending):
     path = tmp_path / f"two.{ending}"
-    tag = b"ID3\x03\x00\x00\x00\x00\x00\x00" if ending == "mp3" else b""
-    path.write_bytes(2 * (tag + files[f"a.{ending}"].read_bytes()))
+    tag = b"ID3\x03\x00\x00\x00\x00\x00\x00" if "tagged" in ending else b""
+    path.write_bytes(2 * (tag + files[f"a.{ending.removeprefix('tagged.')}"].read_bytes()))
     if ending in ("wav", "aiff"):
         with pytest.raises(BadAudio, match="is several recordings, one behind the other"):
             read_audio(path)
@@ -300,9 +300,8 @@ def test_a_decoder_that_crashes_or_hangs_ends_alone(bad_decoder, how):
 def test_the_page_answers_after_a_crash(bad_decoder):
     page = Answers()
     before, crashed, after = [page.judge(str(path), "shipped") for path in bad_decoder[:3]]
-    assert (
-        "crashes its decoder" in crashed and "a.m4a" in before and before.replace("a.m4a", "b.m4a") == after
-    )
+    assert "crashes its decoder" in crashed
+    assert "ad-refused" in crashed and "ad-refused" not in before + after
 
 
 def test_a_process_decodes_many_files(files, monkeypatch):

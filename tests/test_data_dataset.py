@@ -1,69 +1,13 @@
-"""From a name to the table: where the data are looked for, what is counted, how they are split, unions of sets."""
+"""From a name to the table: what is counted, how it is split, unions of sets, the command `data`."""
 
 from __future__ import annotations
 
 import pandas as pd
 import pytest
-from data_trees import asvspoof, check_table, protocol_csv, real_and_fake, touch, write_clip, zipped
+from data_trees import asvspoof, check_table, protocol_csv, real_and_fake, touch, write_clip
 
 from helpers.__main__ import dispatch
-from helpers.data import CountMismatch, DataError, SourceError, fingerprint, get_entry, open_dataset
-from helpers.environment import where_am_i
-
-# ---------------------------------------------------------------- where the data are looked for
-
-
-def kaggle_place(tmp_path):
-    (tmp_path / "kaggle" / "working").mkdir(parents=True)
-    return where_am_i({"KAGGLE_KERNEL_RUN_TYPE": "Batch", "HELPERS_WORK": str(tmp_path / "work")}, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "mount", ["asvpoof-2019-dataset", "datasets/awsaf49/asvpoof-2019-dataset", "somebodys-own-upload/deeper"]
-)
-def test_attached_kaggle_input_is_used_in_place(tmp_path, manifest, mount, capsys):
-    place = kaggle_place(tmp_path)
-    asvspoof(tmp_path / "kaggle" / "input" / mount)
-    opened = open_dataset("asvspoof2019_la", place=place, manifest=manifest())
-    assert len(opened) == 8 and opened.root.is_relative_to(tmp_path / "kaggle" / "input")
-    assert opened.fingerprint == fingerprint(opened.entry)  # as a runner foretells it
-    assert "used in place" in capsys.readouterr().out and not (tmp_path / "work").exists()
-
-
-def test_zip_on_drive_is_staged(tmp_path, manifest, capsys):
-    place = where_am_i({"COLAB_RELEASE_TAG": "1", "HELPERS_WORK": str(tmp_path / "work")}, tmp_path)
-    archive = zipped(asvspoof(tmp_path / "tree"), tmp_path / "content/drive/MyDrive/data/asvspoof2019_la.zip")
-    opened = open_dataset("asvspoof2019_la", place=place, manifest=manifest())
-    assert len(opened) == 8 and opened.root == tmp_path / "work" / "data" / "asvspoof2019_la"
-    assert str(archive) in capsys.readouterr().out
-
-
-def test_a_path_named_by_the_user_is_never_passed_over(tmp_path, manifest):
-    place = kaggle_place(tmp_path)
-    asvspoof(tmp_path / "kaggle" / "input" / "asvpoof-2019-dataset")
-    (tmp_path / "empty").mkdir()
-    touch(tmp_path / "notes.txt")
-    for name, sentence in (
-        ("typo", "there is nothing at"),
-        ("empty", "does not hold a folder ending in _LA_cm_protocols; it holds nothing"),
-        ("notes.txt", "not a zip"),
-    ):
-        with pytest.raises(DataError, match=sentence):
-            open_dataset("asvspoof2019_la", str(tmp_path / name), place=place, manifest=manifest())
-
-
-def test_paths_are_absolute_whatever_the_source_was(tmp_path, manifest, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HELPERS_WORK", "relative")
-    zipped(protocol_csv(tmp_path / "in"), tmp_path / "mine.zip")
-    check_table(open_dataset("my_protocol", "in", manifest=manifest()).table)
-    check_table(open_dataset("my_zip", "mine.zip", manifest=manifest()).table)
-
-
-def test_own_data_without_a_path_asks_for_one(manifest):
-    with pytest.raises(SourceError, match="give its path as `source`"):
-        open_dataset("my_folder", manifest=manifest())
-
+from helpers.data import CountMismatch, DataError, fingerprint, get_entry, open_dataset, read_audio
 
 # ---------------------------------------------------------------- counts
 
@@ -123,6 +67,22 @@ def test_data_without_one_class_are_refused_unless_allowed(tmp_path, manifest, w
         opened()
     assert "left out, not of a kind that is read: 10 .doc" in capsys.readouterr().out
     assert len(opened(True)) == len(opened()) == 10
+
+
+def test_the_corpus_that_ships_with_the_project_opens_by_name():
+    entry = get_entry("starter")
+    assert entry.bytes == entry.local_path().stat().st_size <= 30e6 and entry.sha256
+    opened = open_dataset("starter")
+    table = opened.table
+    assert opened.missing.empty and opened.counts["expected"].equals(opened.counts["found"])
+    sizes = pd.crosstab(table["split"], table["label"]).loc[["train", "dev", "eval"]]
+    assert (sizes["bonafide"] >= [300, 150, 350]).all() and (sizes["spoof"] >= [600, 250, 700]).all()
+    assert table.groupby("speaker")["split"].nunique().max() == 1
+    attacks = table[table["label"] == "spoof"].groupby("split")["attack"].unique()
+    assert sorted(attacks["eval"]) == [f"A{n:02d}" for n in range(7, 20)]
+    assert set(attacks["train"]) | set(attacks["dev"]) == {f"A{n:02d}" for n in range(1, 7)}
+    for path in table["path"].iloc[::200]:
+        assert len(read_audio(path)) > 16_000
 
 
 # ---------------------------------------------------------------- splits

@@ -106,7 +106,7 @@ def test_speakers_above_or_below_the_classes_are_all_read_and_are_groups(tmp_pat
             "it holds elevenlabs, real. If its folders have other names, say in the options what they mean: `labels: {",
         ),
         (["fake/1.wav"], "it holds fake. The folder for the other class is not there"),
-        (["wavs/1.wav", "labels.csv"], "`layout: protocol_csv`, `options: {protocol: labels.csv}`"),
+        (["wavs/1.wav", "Labels.CSV"], "`layout: protocol_csv`, `options: {protocol: Labels.CSV}`"),
         (
             [f"{number}.wav" for number in range(20)],
             "14.wav, 15.wav and 12 more. Sort the files into such folders",

@@ -21,13 +21,15 @@ def la(tmp_path, manifest):
 def own(tmp_path, manifest):
     """The table of a protocol with this text beside flac/u0.flac to u19.flac."""
 
-    def write(text: str | bytes | None = None, **options):
+    def write(text: str | bytes | None = None, notes: list | None = None, **options):
         protocol_csv(tmp_path / "in", n=20)
         if text is not None:
             (tmp_path / "in" / "protocol.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-        table = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options=options).table
-        check_table(table)
-        return table
+        opened = open_dataset("my_protocol", str(tmp_path / "in"), manifest=manifest(), options=options)
+        check_table(opened.table)
+        if notes is not None:
+            notes += opened.notes
+        return opened.table
 
     return write
 
@@ -114,6 +116,17 @@ def test_a_strange_protocol_line_is_shown(tmp_path, la, text, sentence):
 def test_own_protocol_keeps_its_further_columns(own):
     table = own()
     assert table["group"].tolist() == ["g"] * 20 and table["attack"][0] == "VITS"
+
+
+def test_what_the_table_does_not_name_and_folders_that_look_like_splits_are_said(tmp_path, own):
+    for n in range(6):
+        write_clip(tmp_path / "in" / ("train", "test_set")[n % 2] / f"{n}.wav")
+    said: list[str] = []
+    table = own("path,label\n" + six("{s}/{n}.wav,{c}", s=("train", "test_set")), said)
+    assert len(table) == 6 and "20 recordings that protocol.csv does not name are left out" in said
+    assert (
+        "the folders test_set, train are no splits here: protocol.csv needs a column split for that" in said
+    )
 
 
 def test_smallest_protocol_is_two_columns(own):

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 import random
-import re
 import signal
 import stat
 import subprocess
@@ -21,9 +20,8 @@ from data_trees import protocol_csv, touch, zipped
 from helpers.data import SourceError, StagingError, stage
 from helpers.data import staging as staging_module
 from helpers.data.manifest import PROJECT, Entry
-from helpers.data.sources import Source, find_source
+from helpers.data.sources import Source
 from helpers.data.staging import MARK
-from helpers.environment import where_am_i
 from tools.bench_staging import bench_staging
 
 
@@ -262,46 +260,6 @@ def test_one_archive_is_faster_than_many_files():
 
 
 # ---------------------------------------------------------------- the outside world
-
-
-def test_zips_of_one_folder_from_drive_are_taken_together(tmp_path):
-    tree = protocol_csv(tmp_path / "tree")
-    (tmp_path / "in").mkdir()
-    files = sorted(path for path in tree.rglob("*") if path.is_file())
-    for number in (1, 2):
-        with zipfile.ZipFile(tmp_path / "in" / f"mine-20261125T101010Z-{number:03d}.zip", "w") as packed:
-            for path in files[number - 1 :: 2]:
-                packed.write(path, path.relative_to(tree).as_posix())
-    found = find_source(entry(), where_am_i({}, tmp_path), str(tmp_path / "in"))
-    assert content(stage(found, entry(), tmp_path / "data")) == content(tree)
-    assert leftovers(tmp_path / "data") == ["mine"]
-    found.path.unlink()
-    with pytest.raises(StagingError, match="mine-20261125T101010Z-001.zip is missing beside it"):
-        find_source(entry(), where_am_i({}, tmp_path), str(tmp_path / "in"))
-
-
-@pytest.mark.parametrize(
-    ("names", "how"),
-    [
-        (("mine.z01", "mine.zip"), "zip -s 0 mine.zip --out mine-whole.zip"),
-        (("mine.zip.001", "mine.zip.002"), "cat mine.zip.* > mine-whole.zip"),
-    ],
-)
-def test_pieces_of_one_zip_are_named_with_what_joins_them(tmp_path, names, how):
-    for name in names:
-        touch(tmp_path / "in" / name)
-    for source in (tmp_path / "in", tmp_path / "in" / names[-1]):
-        with pytest.raises(
-            StagingError, match=re.escape(f"is one piece of a zip: join all pieces first with `{how}`")
-        ):
-            stage(find_source(entry(), where_am_i({}, tmp_path), str(source)), entry(), tmp_path / "data")
-
-
-def test_two_zips_of_different_things_are_not_guessed_between(tmp_path):
-    for name in ("real.zip", "fake.zip"):
-        touch(tmp_path / "in" / name)
-    with pytest.raises(SourceError, match="holds 2 zips .fake.zip, real.zip.: name one, or unpack them"):
-        find_source(entry(), where_am_i({}, tmp_path), str(tmp_path / "in"))
 
 
 @pytest.mark.parametrize(

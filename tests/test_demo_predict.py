@@ -27,11 +27,11 @@ def test_csv_and_json_use_the_same_names_and_bad_files_do_not_stop_them(tmp_path
     bad = tmp_path / "notes.txt"
     bad.write_text("no audio")
     files = [str(path) for path in (good[0], bad, *good[1:])]
-    assert predict.main([*files, "--csv", *argv]) in (1, 4)
+    assert dispatch(["predict", *files, "--csv", *argv]) in (1, 4)
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["path"] for row in rows] == files
     assert rows[1]["reason"].startswith("notes.txt cannot be read as audio") and not rows[1]["answer"]
-    predict.main([*files, "--json", *argv])
+    dispatch(["predict", *files, "--json", *argv])
     found = json.loads(capsys.readouterr().out)["recordings"]
     assert set(found[0]) == {*rows[0], "windows"} and found[0]["windows"][0]["start"] == 0
     assert found[1]["reason"] == rows[1]["reason"] and found[1]["score"] is None
@@ -48,9 +48,9 @@ def test_a_folder_says_what_it_leaves_out_and_never_exits_as_if_all_were_fine(tm
     files, left_out = predict.find_files([str(tmp_path / "a")])
     assert [name.rpartition("/")[2] for name in files] == ["linked.flac", "one.WAV"]
     assert left_out == {".pdf": 1}
-    assert predict.main([str(tmp_path / "a"), *argv]) in (1, 4)
+    assert dispatch(["predict", str(tmp_path / "a"), *argv]) in (1, 4)
     assert "1 left out" in capsys.readouterr().err
-    assert predict.main([str(tmp_path / "nothing.wav"), *argv]) == 2
+    assert dispatch(["predict", str(tmp_path / "nothing.wav"), *argv]) == 2
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_exit_codes(answers, code):
 
 def test_a_pipe_is_judged_as_its_file_is(capsys, argv, monkeypatch):
     path = sorted(toys.toy_audio().glob("*eval*.wav"))[0]
-    predict.main([str(path), "--json", *argv])
+    dispatch(["predict", str(path), "--json", *argv])
     first = json.loads(capsys.readouterr().out)["recordings"][0]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
-    predict.main(["-", "--json", *argv])
+    dispatch(["predict", "-", "--json", *argv])
     second = json.loads(capsys.readouterr().out)["recordings"][0]
     assert second["score"] == first["score"] and second["path"] == "-"
 
@@ -84,7 +84,7 @@ def test_a_report_is_one_file_with_what_one_must_know(tmp_path, capsys, argv):
 
     path = tmp_path / "a<b>.wav"
     soundfile.write(path, toys.voice(1, seconds=7), 16_000)
-    predict.main([str(path), *argv, *argv, "--report", str(tmp_path / "out.html")])
+    dispatch(["predict", str(path), *argv, *argv, "--report", str(tmp_path / "out.html")])
     text = (tmp_path / "out.html").read_text()
     assert hashlib.sha256(path.read_bytes()).hexdigest() in text and "Do not accuse anyone" in text
     assert "a&lt;b&gt;.wav" in text and "<b>.wav" not in text and text.count("<section>") == 2

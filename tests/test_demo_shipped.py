@@ -82,7 +82,11 @@ def test_the_share_of_fakes_falls_as_the_score_rises(shipped):
 def test_judging_a_file_needs_no_torch(clips, tmp_path):
     soundfile.write(tmp_path / "x.wav", clips[0][0], 16_000)
     code = (
-        "import sys; from helpers.demo import predict; predict.main(sys.argv[1:]); "
-        "assert not {'torch', 'pandas', 'sklearn'} & set(sys.modules)"
+        "import sys; from helpers.__main__ import dispatch; dispatch(['predict', *sys.argv[1:]]); "
+        "assert not {'torch', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.wav")], check=True, cwd=PROJECT)
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "x.wav"), "--report", str(tmp_path / "x.html")],
+        check=True,
+        cwd=PROJECT,
+    )

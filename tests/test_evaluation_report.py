@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from test_evaluation_compare import made_measures, make_runs, write_run
 
 from helpers import figures
+from helpers.__main__ import dispatch
 from helpers.environment import PROJECT
-from helpers.evaluation import audit, cli, compare, report
+from helpers.evaluation import audit, compare, report
 from helpers.evaluation.calibration import calibrate, reliability
 from helpers.evaluation.report_facts import Compared
 from helpers.evaluation.report_sections import worst_errors
@@ -99,11 +100,13 @@ def test_one_weak_run_does_not_keep_the_report_from_the_others(tmp_path):
 
 
 def test_report_without_finished_runs_says_what_to_run(tmp_path, capsys):
-    assert cli.report(["--runs", str(tmp_path)]) == 2
+    assert dispatch(["report", "--runs", str(tmp_path)]) == 2
     assert "run a training notebook first" in capsys.readouterr().err
 
 
-def all_figures(runs):
+@pytest.fixture(scope="module")
+def drawn(runs):
+    """Every figure that a table, a run or a clip is drawn in."""
     scored = compare.scored_runs(runs)
     table = compare.comparison_table(runs)
     labels = compare.labels_of(scored)
@@ -136,8 +139,8 @@ def all_figures(runs):
     }
 
 
-def test_every_figure_has_named_axes_and_letters_to_be_read_from_afar(runs):
-    for name, figure in all_figures(runs).items():
+def test_every_figure_has_named_axes_and_letters_to_be_read_from_afar(drawn):
+    for name, figure in drawn.items():
         assert isinstance(figure, Figure), name
         axes = [ax for ax in figure.axes if ax.axison and ax.get_label() != "<colorbar>"]
         assert any(ax.get_xlabel() or name in ("map", "summary", "attacks") for ax in axes), name
@@ -149,8 +152,7 @@ def test_every_figure_has_named_axes_and_letters_to_be_read_from_afar(runs):
             assert min(sizes) >= 11, name
 
 
-def test_every_figure_says_in_words_what_it_shows(runs):
-    drawn = all_figures(runs)
+def test_every_figure_says_in_words_what_it_shows(drawn, runs):
     for name, figure in drawn.items():
         assert len(figure.alt) > 30 and figure.alt.endswith("."), name
         assert re.search(r"\d", figure.alt) or name in ("wave", "features"), name

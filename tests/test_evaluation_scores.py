@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.__main__ import dispatch
+from helpers.data import DataError
 from helpers.evaluation import cli, scores
 from helpers.metrics import eer
 
@@ -145,19 +147,19 @@ def test_every_shape_of_the_field_gives_the_same_table(shape, tmp_path):
 def test_what_would_mislead_is_refused_in_words(text, labels, sentence, tmp_path, capsys):
     path, label_path = files(tmp_path, text, labels)
     arguments = [str(path), "--rounds", "5"] + (["--labels", str(label_path)] if label_path else [])
-    assert cli.evaluate(arguments) == 2
+    assert dispatch(["evaluate", *arguments]) == 2
     assert re.search(sentence, capsys.readouterr().err)
 
 
 def test_json_holds_every_promised_key_as_fractions(tmp_path, capsys):
     path, _ = files(tmp_path, FOUR)
-    assert cli.evaluate([str(path), "--json", "--rounds", "20"]) == 0
+    assert dispatch(["evaluate", str(path), "--json", "--rounds", "20"]) == 0
     found = json.loads(capsys.readouterr().out)
     promised = "eer eer_official min_tdcf_v1 min_tdcf_v2 min_dcf act_dcf cllr auc per_attack".split()
     assert set(promised) <= set(found)
     assert found["eer"] == pytest.approx(eer([2.5, 0.5], [-1.25, 0.75, -0.3])[0])
     assert set(found["per_attack"]) == {"A07", "A08"} and found["per_attack"]["A07"]["eer"] == 0.0
-    assert cli.evaluate([str(path), "--rounds", "0"]) == 0
+    assert dispatch(["evaluate", str(path), "--rounds", "0"]) == 0
     assert "EER on A08" in capsys.readouterr().out
 
 
@@ -206,19 +208,27 @@ def test_numbers_as_labels_are_refused_until_the_direction_is_named(tmp_path, ca
     """Half of the public code has 1 for fake: a guess would swap the classes in silence."""
     fake_is_1 = "file,label,score\n" + "\n".join(f"{u},{int(c == 'spoof')}.0,{-s}" for u, _, c, s in LINES)
     path, _ = files(tmp_path, fake_is_1)
-    assert cli.evaluate([str(path), "--rounds", "0"]) == 2
+    assert dispatch(["evaluate", str(path), "--rounds", "0"]) == 2
     assert "say bonafide and spoof, or --bonafide 1" in capsys.readouterr().err
-    assert cli.evaluate([str(path), "--rounds", "0", "--bonafide", "0"]) == 2
+    assert dispatch(["evaluate", str(path), "--rounds", "0", "--bonafide", "0"]) == 2
     assert "polarity" in capsys.readouterr().err
     asked = [str(path), "--rounds", "0", "--bonafide", "0", "--higher", "spoof", "--json"]
-    assert cli.evaluate(asked) == 0
+    assert dispatch(["evaluate", *asked]) == 0
     found, words = json.loads(capsys.readouterr().out), cli.figures(files(tmp_path, FOUR)[0], rounds=0)
     assert [found[key] for key in (*cli.RATES, *cli.COSTS)] == [
         words[key] for key in (*cli.RATES, *cli.COSTS)
     ]
     path.write_text(fake_is_1.replace("label", "key").replace("score", "prob_fake"))
-    assert cli.evaluate([str(path), "--bonafide", "0"]) == 2
+    assert dispatch(["evaluate", str(path), "--bonafide", "0"]) == 2
     assert "say --higher spoof" in capsys.readouterr().err
+
+
+def test_words_of_other_languages_are_read_once_bona_fide_is_named(tmp_path):
+    words = {"bonafide": "Echt", "spoof": "gefälscht"}
+    path, labels = files(tmp_path, TWO, "file,label\n" + "\n".join(f"{u},{words[c]}" for u, _, c, _ in LINES))
+    with pytest.raises(DataError, match="line 2: label 'Echt' is neither bonafide nor spoof"):
+        scores.read_scores(path, labels)
+    assert list(scores.read_scores(path, labels, bonafide="echt")["label"]) == [c for _, _, c, _ in LINES]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
@@ -260,25 +270,17 @@ def test_published_files_give_their_rates_through_the_command(capsys):
         "--rounds",
         "0",
     ]
-    assert cli.evaluate(arguments) == 0
+    assert dispatch(["evaluate", *arguments]) == 0
     found = json.loads(capsys.readouterr().out)
     assert round(100 * found["eer_official"], 4) == 7.4641
     assert (found["n_bonafide"], found["n_spoof"]) == (19963, 11816)
-    assert cli.evaluate([str(GOLDEN / "oc_softmax_inverted.asvspoof2019_la_eval.scores.txt"), "--json"]) == 2
-    assert "polarity" in capsys.readouterr().err
     assert (
-        cli.evaluate(
-            [
-                str(GOLDEN / "organisers_example.cm.txt"),
-                "--asv",
-                str(GOLDEN / "organisers_example.asv.txt"),
-                "--json",
-                "--rounds",
-                "0",
-            ]
-        )
-        == 0
+        dispatch(["evaluate", str(GOLDEN / "oc_softmax_inverted.asvspoof2019_la_eval.scores.txt"), "--json"])
+        == 2
     )
+    assert "polarity" in capsys.readouterr().err
+    cm, asv = (str(GOLDEN / f"organisers_example.{kind}.txt") for kind in ("cm", "asv"))
+    assert dispatch(["evaluate", cm, "--asv", asv, "--json", "--rounds", "0"]) == 0
     found = json.loads(capsys.readouterr().out)
     light = cli.figures(GOLDEN / "aasist_l.asvspoof2019_la_eval.scores.txt", rounds=0)
     assert (

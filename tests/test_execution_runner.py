@@ -208,6 +208,7 @@ def test_changed_notebook_runs_anew_and_again_forces(project, tmp_path):
         ("hang", ["did not end in time", "cell 7", "--minutes"]),
         ("disk", ["the disk is full in cell 7", "HELPERS_WORK"]),
         ("silent", ["without metrics.json", "run.finish"]),
+        ("late", ["it raised in cell 7", "KeyError: 'model'"]),  # after its results are written
     ],
 )
 def test_fault_in_a_notebook_is_told_with_cell_and_advice(project, finished, monkeypatch, fault, says):

@@ -123,7 +123,7 @@ def test_right_number_may_come_from_numpy_torch_or_pandas(name, form):
 
 
 def test_other_ways_to_a_right_answer_pass():
-    assert exercises.check_eer(metrics.eer_official)
+    assert exercises.check_eer(lambda bonafide, spoof: metrics.eer(bonafide, spoof)[0])
     assert exercises.check_frontier("A, C") and exercises.check_frontier("ac")
     assert exercises.check_split(lambda *given: my_split(*given).tolist())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.__main__ import parser
 from helpers.execution.parameters import source_of
 from helpers.execution.plan import PLAN
 from tools.lessons import LESSONS, anchor
@@ -78,6 +79,14 @@ def test_references_name_the_number_that_they_link_to(path):
         home = "https://arxiv.org/abs/" if said.startswith("arXiv") else "https://doi.org/"
         assert address == home + said.removeprefix("arXiv:"), said
     assert not re.search(r"(?<![\[/])arXiv:\d", text), "a number without a link"
+
+
+def test_readme_is_short_and_names_every_command():
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (\w+) +\S", parser().format_help(), re.MULTILINE)
+    assert len(commands) == 10
+    assert not [name for name in commands if f"python -m helpers {name}" not in text]
+    assert len(text.split()) <= 1800
 
 
 def test_table_for_teachers_follows_the_plan(tmp_path):

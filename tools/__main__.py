@@ -101,11 +101,11 @@ def course(argv: list[str]) -> int:
 
 
 def detector(argv: list[str]) -> int:
-    """Make the detector that ships with the project, from the data sets it learns from and Whisper's encoder."""
+    """Make the detector that ships with the project, from the data sets it learns from."""
     from tools.detector.build import SHIPPED, build
 
     parser = argparse.ArgumentParser(prog="python -m tools detector", description=detector.__doc__)
-    parser.add_argument("data", type=Path, help="folder of speech_pairs, demo_clips and whisper_tiny_en")
+    parser.add_argument("data", type=Path, help="folder of speech_pairs and demo_clips")
     parser.add_argument("--work", type=Path, required=True, help="embeddings are kept here and computed once")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     asked = parser.parse_args(argv)

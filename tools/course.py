@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -103,6 +104,7 @@ def export(out: Path, students: list[str], numbers: list[str]) -> list[Path]:
             target = out / student / sources[number].name
             target.parent.mkdir(parents=True, exist_ok=True)
             nbformat.write(for_student(sources[number], student), target)
+            shutil.copy(PROJECT / "notebooks/GLOSSARY.md", target.parent)  # the notebooks link to it
             written.append(target)
         target = out / "grading" / number / f"q{number}.py"
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -58,9 +58,14 @@ def with_shared(notebook: dict[str, Any], header: str, repository: str = "") -> 
     """A copy with this header in front and the set-up cell behind the parameters; both replace older ones."""
     cells = [cell for cell in notebook["cells"] if not {"header", "set-up"} & set(tags_of(cell))]
     after = next((index + 1 for index, cell in enumerate(cells) if "parameters" in tags_of(cell)), 0)
-    set_up = {"cell_type": "code", "execution_count": None, "id": "set-up", "metadata": {"tags": ["set-up"]}}
+    set_up: dict[str, Any] = {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "set-up",
+        "metadata": {"tags": ["set-up"]},
+    }
     set_up |= {"outputs": [], "source": set_up_source(repository).splitlines(keepends=True)}
-    title = {"cell_type": "markdown", "id": "header", "metadata": {"tags": ["header"]}}
+    title: dict[str, Any] = {"cell_type": "markdown", "id": "header", "metadata": {"tags": ["header"]}}
     title |= {"source": header.splitlines(keepends=True)}
     return {**notebook, "cells": [title, *cells[:after], set_up, *cells[after:]]}
 

@@ -14,7 +14,6 @@ import pandas as pd
 
 from helpers.evaluation.compare import (
     NOTHING,
-    SEED_SYSTEMS,
     comparison_table,
     datasets_of,
     pairs,
@@ -22,7 +21,7 @@ from helpers.evaluation.compare import (
     scored_runs,
     variants,
 )
-from helpers.evaluation.reference import SHIPPED
+from helpers.evaluation.reference import SHIPPED, seed_systems
 from helpers.evaluation.report_sections import paired
 from helpers.files import write_text, write_whole
 from helpers.runs import Run
@@ -102,9 +101,7 @@ def results_table(runs: Sequence[Run], dataset: str | None = None) -> str:
 
 def order_of_seed_systems(runs: Sequence[Run], dataset: str) -> list[str]:
     """Which of the networks that the seed systems have in common can be told apart, as lines of Markdown."""
-    own = [run for run in scored_runs(runs, dataset) if run.metrics["model"] in SEED_SYSTEMS]
-    own = [run for run in own if run.metrics["features"] == "logmel" and not _partly(run)]
-    found = pairs(own)
+    found = pairs([run for run in seed_systems(runs, dataset) if not _partly(run)])
     if found.empty:
         return []
     told = found["verdict"].str.contains("is better").sum()

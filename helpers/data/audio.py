@@ -41,7 +41,8 @@ class Facts:
     name: str = ""
     sample_rate: int = 0
     channels: int = 0
-    duration_s: float = 0.0
+    duration_s: float = 0.0  # read so far
+    told_s: float = 0.0  # by the header; 0 where it tells no length, or only a guess from the bit rate
 
 
 def safe_name(path: str | os.PathLike[str], longest: int = 80) -> str:
@@ -82,7 +83,7 @@ def read_blocks(
     name = facts.name = safe_name(path)
     peak, n_read, n_held, held = 0.0, 0, 0, []
     stream: soxr.ResampleStream | None = None
-    for raw, rate in decoded(path, name, enough):
+    for raw, rate, facts.told_s in decoded(path, name, enough):
         if not np.isfinite(raw).all():
             raise BadAudio(f"{name} holds NaN or infinity")
         if max(raw.max(), -raw.min()) > LOUDEST:

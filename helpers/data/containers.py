@@ -108,8 +108,10 @@ def _get_worker() -> subprocess.Popen[bytes]:
         )
 
 
-def read_container(path: str | Path, name: str, enough: float | None) -> Iterator[tuple[np.ndarray, int]]:
-    """(float32 (frames, channels), rate) block after block; BadAudio with one sentence.
+def read_container(
+    path: str | Path, name: str, enough: float | None
+) -> Iterator[tuple[np.ndarray, int, float]]:
+    """(float32 (frames, channels), rate, seconds that the header tells or 0) block after block; BadAudio.
 
     A process decodes file after file, one for each thread that reads at the same time.
     """
@@ -139,20 +141,21 @@ def read_container(path: str | Path, name: str, enough: float | None) -> Iterato
             worker.communicate()
 
 
-def _from_worker(worker: subprocess.Popen[bytes], task: list[Any]) -> Iterator[tuple[np.ndarray, int]]:
+def _from_worker(worker: subprocess.Popen[bytes], task: list[Any]) -> Iterator[tuple[np.ndarray, int, float]]:
     worker.stdin.write(json.dumps(task).encode() + b"\n")
     worker.stdin.flush()
     while True:
         line = worker.stdout.readline()
         if not line:
             raise EOFError
-        told = json.loads(line)
-        if "problem" in told:
-            raise BadAudio(told["problem"])
-        if not told:
+        says = json.loads(line)
+        if "problem" in says:
+            raise BadAudio(says["problem"])
+        if not says:
             return
-        block = worker.stdout.read(4 * told["frames"] * told["channels"])
-        yield np.frombuffer(block, np.float32).reshape(told["frames"], told["channels"]), told["rate"]
+        block = worker.stdout.read(4 * says["frames"] * says["channels"])
+        block = np.frombuffer(block, np.float32).reshape(says["frames"], says["channels"])
+        yield block, says["rate"], says["told"]
 
 
 def serve() -> None:
@@ -161,27 +164,27 @@ def serve() -> None:
     os.dup2(2, 1)  # what a decoder prints must not stand among the blocks
     for line in sys.stdin.buffer:
         path, name, enough, left = json.loads(line)
-        blocks, told = _decoded(path, name, enough), {}
+        blocks, last = _decoded(path, name, enough), {}
         while True:
             started = time.monotonic()
             faulthandler.dump_traceback_later(max(left, 0.01), exit=True, file=nowhere)
             try:
-                block, rate = next(blocks, (None, 0))
+                block, rate, told = next(blocks, (None, 0, 0.0))
             except BadAudio as error:
-                block, told = None, {"problem": str(error)}
+                block, last = None, {"problem": str(error)}
             finally:
                 faulthandler.cancel_dump_traceback_later()
             left -= time.monotonic() - started
             if block is None:
                 break
-            facts = {"frames": block.shape[0], "channels": block.shape[1], "rate": rate}
-            out.write(json.dumps(facts).encode() + b"\n")
+            says = {"frames": block.shape[0], "channels": block.shape[1], "rate": rate, "told": told}
+            out.write(json.dumps(says).encode() + b"\n")
             out.write(np.ascontiguousarray(block, np.float32))
-        out.write(json.dumps(told).encode() + b"\n")
+        out.write(json.dumps(last).encode() + b"\n")
         out.flush()
 
 
-def _decoded(path: str, name: str, enough: float | None) -> Iterator[tuple[np.ndarray, int]]:
+def _decoded(path: str, name: str, enough: float | None) -> Iterator[tuple[np.ndarray, int, float]]:
     import av
 
     av.logging.set_level(av.logging.PANIC)
@@ -220,10 +223,9 @@ def _decoded(path: str, name: str, enough: float | None) -> Iterator[tuple[np.nd
                         pieces.append(part.to_ndarray().T)
                         n_read += len(pieces[-1])
                 if sum(piece.size for piece in pieces) > BLOCK_SAMPLES:
-                    yield np.concatenate(pieces), rate
+                    yield np.concatenate(pieces), rate, told
                     pieces = []
                 if enough is not None and n_read >= enough * rate:
-                    told = 0.0
                     break
     except (av.FFmpegError, ValueError, TypeError, MemoryError, OSError) as error:
         if isinstance(error, BadAudio):
@@ -235,6 +237,7 @@ def _decoded(path: str, name: str, enough: float | None) -> Iterator[tuple[np.nd
     if n_bad > 3 and n_bad > 0.02 * n_packets:
         raise BadAudio(f"{name} is damaged: {n_bad} of its {n_packets} pieces cannot be decoded")
     if pieces:
-        yield np.concatenate(pieces), rate
-    if n_read and n_read / rate < SHARE * told - SLACK:
+        yield np.concatenate(pieces), rate, told
+    wanted = told if enough is None else min(told, enough)
+    if n_read and n_read / rate < SHARE * wanted - SLACK:
         raise BadAudio(f"{name} is cut off: {n_read / rate:.2f} s of {told:.2f} s can be read")

@@ -7,23 +7,21 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from helpers.data import deep_voice, folders, protocols
 from helpers.data.audio import cut_recordings
 from helpers.data.download import download
-from helpers.data.errors import CountMismatch, DataError
+from helpers.data.errors import CountMismatch, DataError, disk_errors
 from helpers.data.manifest import LABELS, SPLITS, Entry, fingerprint, get_entry
 from helpers.data.protocols import COLUMNS
 from helpers.data.sources import Source, find_source
 from helpers.data.splits import add_split
-from helpers.data.staging import disk_errors, stage
-from helpers.runs import write_text
-
-if TYPE_CHECKING:
-    from helpers.environment import Place
+from helpers.data.staging import stage
+from helpers.environment import Place, where_am_i
+from helpers.files import write_text
 
 READERS: dict[str, Callable[[Path, Entry], tuple[pd.DataFrame, list[str]]]] = {
     "asvspoof": protocols.read_asvspoof,
@@ -92,24 +90,19 @@ def open_dataset(
         )
     if options:
         entry = entry.with_options(**options)
-    if place is None:
-        from helpers.environment import where_am_i
-
-        place = where_am_i()
+    place = place or where_am_i()
     found = find_source(entry, place, source)
     if found.kind == "download":
         found = Source("zip", download(entry, place.folders.downloads, place))
     data_folder = place.folders.data.absolute()
     root = stage(found, entry, data_folder)
     with disk_errors(entry.name, "read", "then call again"):
-        table, notes = READERS[entry.layout](root, entry)
+        table, notes = _told(READERS[entry.layout](root, entry))
     allowed = _Allowed(data_folder / f"{entry.name}.accepted.txt", allow_mismatch, remember)
     counts, missing = check_counts(table, entry, allowed)
     if entry.layout != "features_csv":
         table = table[table["path"] != ""]
-    table, more_notes = _finish(table, entry, data_folder)
-    for note in (notes := notes + more_notes):
-        print(f"note:   {note}")
+    table, more_notes = _told(_finish(table, entry, data_folder))
     check_classes(table, entry, allowed)
     asv_scores = protocols.find_asv_scores(root, entry) if entry.layout == "asvspoof" else {}
     own = found.path if entry.source in ("folder", "zip") or source else None
@@ -119,7 +112,15 @@ def open_dataset(
     for split in [split for split in SPLITS if split in set(table["split"])]:
         labels = table.loc[table["split"] == split, "label"]
         print(f"{name} {split}: " + ", ".join(f"{(labels == label).sum():,} {label}" for label in LABELS))
-    return Dataset(name, entry, root, table, mark, counts, missing, notes, allowed.passed, asv_scores)
+    return Dataset(
+        name, entry, root, table, mark, counts, missing, notes + more_notes, allowed.passed, asv_scores
+    )
+
+
+def _told(found: tuple[pd.DataFrame, list[str]]) -> tuple[pd.DataFrame, list[str]]:
+    for note in found[1]:
+        print(f"note:   {note}")
+    return found
 
 
 def _union(entry: Entry, sets: list[Dataset]) -> Dataset:

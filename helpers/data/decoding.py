@@ -22,8 +22,8 @@ ENDLESS = 1e8  # seconds: what libsndfile tells where the header does not know
 NEVER_FINISHED = 0x7FFFF000  # bytes: programs that write into a pipe claim this size or more
 
 
-def decoded(path: str | Path, name: str, enough: float | None) -> Iterator[tuple[np.ndarray, int]]:
-    """(float32 (frames, channels), rate) block after block, of at most `enough` seconds.
+def decoded(path: str | Path, name: str, enough: float | None) -> Iterator[tuple[np.ndarray, int, float]]:
+    """(float32 (frames, channels), rate, seconds that the header tells or 0) block after block, about `enough` seconds.
 
     BadAudio for what cannot be read and, after the last block, for a file that is cut off.
     """
@@ -35,7 +35,7 @@ def decoded(path: str | Path, name: str, enough: float | None) -> Iterator[tuple
         raise BadAudio(f"{name} is not a file")
     if found.st_size == 0:
         raise BadAudio(f"{name} is empty (0 bytes): download or record it again")
-    opened = opened_by_libsndfile(path)
+    opened = _opened(path)
     if opened is None:
         yield from read_container(path, name, enough)
         return
@@ -53,7 +53,7 @@ def decoded(path: str | Path, name: str, enough: float | None) -> Iterator[tuple
             if n == 0:
                 break
             n_read += n
-            yield block[:n], rate
+            yield block[:n], rate, told / rate
         if opened.format not in ("FLAC", "MP3"):
             _refuse_part(path, name, found.st_size, n_read / rate)
         lossy = opened.format in ("MP3", "OGG") or opened.subtype.startswith("MPEG")
@@ -61,7 +61,7 @@ def decoded(path: str | Path, name: str, enough: float | None) -> Iterator[tuple
             raise BadAudio(f"{name} is cut off: {n_read / rate:.2f} s of {told / rate:.2f} s can be read")
 
 
-def opened_by_libsndfile(path: str | Path) -> soundfile.SoundFile | None:
+def _opened(path: str | Path) -> soundfile.SoundFile | None:
     """libsndfile's view of the file, None where it has none or is known to read such a file in part."""
     try:
         opened = soundfile.SoundFile(os.fspath(path))
@@ -93,14 +93,14 @@ def _chained_ogg(ogg: mmap.mmap) -> bool:
 
 
 def _joined_mp3(mp3: mmap.mmap) -> bool:
-    """True where a tag stands in the middle or the table of lengths is lacking."""
+    """True where a tag or a second table of lengths stands in the middle, or the table is lacking."""
     tag = 0
     if mp3[:3] == b"ID3":
         tag = 10 + sum((byte & 127) << shift for byte, shift in zip(mp3[6:10], (21, 14, 7, 0)))
     head = mp3[tag : tag + 4096]
+    table = next((name for name in (b"Xing", b"Info", b"VBRI") if name in head), None)
     later = mp3.find(b"ID3", tag + 10)
-    has_table = any(mark in head for mark in (b"Xing", b"Info", b"VBRI"))
-    return not has_table or (0 <= later and mp3[later + 3] in (2, 3, 4))
+    return table is None or mp3.find(table, tag + 4096) >= 0 or (later >= 0 and mp3[later + 3] in (2, 3, 4))
 
 
 def _refuse_part(path: str | Path, name: str, size: int, seconds: float) -> None:

@@ -54,17 +54,12 @@ def read_features_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
     root = require_root(folder, entry)
     name = entry.options.get("table", "DATASET-balanced.csv")
     table = read_table(root / name)
-    label_column = entry.options.get("label_column", "LABEL")
-    if label_column not in table:
-        raise DataError(f"{name} has no column {label_column!r} (it has {', '.join(table.columns[:8])} …)")
+    label_column = next((column for column in map(str, table) if column.lower() == "label"), None)
+    if label_column is None:
+        raise DataError(f"{name} has no column LABEL (it has {', '.join(table.columns[:8])} …)")
     if table.empty:
         raise DataError(f"{name} has a heading but no lines")
-    labels = read_labels_in_words(
-        table.pop(label_column),
-        entry.options.get("labels", {}),
-        name,
-        '`labels: {"1": bonafide, "0": spoof}` in the options, or the other way round',
-    )
+    labels = read_labels_in_words(table.pop(label_column), entry.options.get("labels", {}), name)
     column = entry.options.get("recording_column", "")
     if column and column not in table:
         raise DataError(f"{name} has no column {column!r} to tell the recordings by")

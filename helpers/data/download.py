@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.data.errors import SourceError, say
+from helpers.data.errors import SourceError, disk_errors, say
 from helpers.data.manifest import Entry
-from helpers.data.staging import check_room, disk_errors, hash_file, in_units, only_one
+from helpers.data.staging import check_room, hash_file, in_units, only_one
 
 if TYPE_CHECKING:
     from helpers.environment import Place
@@ -116,8 +116,11 @@ def _asked(entry: Entry, login: Any) -> Iterator[Any]:
     request = ApiDownloadDatasetRequest()
     request.owner_slug, request.dataset_slug = entry.slug.split("/")
     with login.build_kaggle_client() if login else KaggleClient(env=get_env()) as service:
-        if login is None:  # the client takes any token that lies about, an outdated one too
-            service.http_client()._session.auth = None
+        session = getattr(service.http_client(), "_session", None)
+        if (
+            login is None and session is not None
+        ):  # the client takes any token that is here, an outdated one too
+            session.auth = None
         answer = service.datasets.dataset_api_client.download_dataset(request)
         try:
             yield answer
@@ -191,34 +194,19 @@ def _transfer(answer: Any, part: Path, have: int, size: int, name: str) -> None:
         stream.raise_for_status()
         if stream.status_code != 206:
             have = 0  # the server does not resume: from the start
-        progress = _Progress(name, have, size)
+        whole = in_units(size) if size else "an unknown size"
+        print(f"download {name}: {whole}" + (f", going on from {in_units(have)}" if have else ""))
+        start, began, said = have, time.monotonic(), time.monotonic()
         with open(part, "ab" if have else "wb") as writer:
             for block in stream.iter_content(BLOCK):
                 writer.write(block)
                 have += len(block)
-                progress.line(have)
+                if time.monotonic() - said > 10:
+                    said = time.monotonic()
+                    rate = (have - start) / (said - began)
+                    left = f"  {have / size:4.0%}  left ~{(size - have) / rate / 60:.0f} min" if size else ""
+                    print(f"download {name}: {in_units(have)}  {in_units(rate)}/s{left}")
     if size and have != size:
         raise _CutOff
-    progress.line(have, last=True)
-
-
-class _Progress:
-    """One line every ten seconds: what is here, how fast, how long still."""
-
-    def __init__(self, name: str, have: int, size: int):
-        self.name, self.start, self.size = name, have, size
-        self.began = self.said = time.monotonic()
-        whole = in_units(size) if size else "an unknown size"
-        print(f"download {name}: {whole}" + (f", going on from {in_units(have)}" if have else ""))
-
-    def line(self, have: int, last: bool = False) -> None:
-        now = time.monotonic()
-        if not last and now - self.said < 10:
-            return
-        self.said = now
-        rate = (have - self.start) / max(now - self.began, 1e-3)
-        words = f"download {self.name}: {in_units(have)}"
-        if self.size:
-            words += f"  {have / self.size:4.0%}  {in_units(rate)}/s"
-            words += f"  left ~{(self.size - have) / max(rate, 1) / 60:.0f} min" if not last else "  complete"
-        print(words)
+    rate = (have - start) / max(time.monotonic() - began, 1e-3)
+    print(f"download {name}: {in_units(have)}  {in_units(rate)}/s  complete")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import traceback
+from collections.abc import Iterator
 
 
 class DataError(RuntimeError):
     """Something about a data set (manifest, source, archive, protocol) that the user can put right."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a notebook: the sentence, or with HELPERS_TRACEBACK=1 where it came from."""
+        if os.environ.get("HELPERS_TRACEBACK"):
+            return traceback.format_exception(self)
+        return [f"{type(self).__name__}: {self}"]
 
 
 class ManifestError(DataError):
@@ -76,3 +85,18 @@ def say(error: BaseException) -> str:
         name = name if len(name) <= 60 else name[:57] + "..."
         return (f"{name}: " if name else "") + WORDS_OF_ERRNO[error.errno]
     return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def disk_errors(name: str, doing: str = "staged", then: str = "the next call begins anew") -> Iterator[None]:
+    """A full disk, a broken mount, a name too long: StagingError in words."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or error.errno not in WORDS_OF_ERRNO:
+            raise
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            said = f"the disk filled up while {name} was {doing}: {ROOM}"
+        else:
+            said = f"{name} could not be {doing}: {say(error)}"
+        raise StagingError(f"{said}; {then}") from error

@@ -6,6 +6,7 @@ Uploads nest folders, so each layout is found by a marker: protocols, a table, o
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -25,6 +26,7 @@ TABLES = {".csv", ".tsv", ".txt"}
 FACE_NAME = re.compile(r"(easy|mid|hard)_(\d+)_([01]{4})", re.IGNORECASE)
 FACE_PARTS = ("left_eye", "right_eye", "nose", "mouth")  # what the four digits of a face's name stand for
 MAX_DEPTH = 5
+LEAVES = ("flac", "wav", "wavs")  # thousands of files and nothing to find below them
 
 
 # ---------------------------------------------------------------- where the data begin
@@ -58,9 +60,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, dict[str, Path]]]:
             with contextlib.suppress(OSError):
                 inside = subfolders(place)
                 yield place, inside
-                below += [
-                    path for name, path in sorted(inside.items()) if name not in ("flac", "wav", "wavs")
-                ]
+                below += [path for name, path in sorted(inside.items()) if name not in LEAVES]
         level = below
 
 
@@ -98,7 +98,7 @@ def _advice(folder: Path, entry: Entry) -> str:
     inside = [path.name for path in list_folders(folder)]
     other = [name for name in inside if name.lower() not in CLASS_FOLDERS]
     below = [path for depth in ("*", "*/*") for path in folder.glob(depth)]
-    tables = sorted(path.name for path in below if path.suffix in TABLES)
+    tables = sorted(path.name for path in below if path.suffix.lower() in TABLES)
     if entry.layout in ("real_fake_folders", "protocol_csv") and tables:
         return f". If {tables[0]} names files and labels: `layout: protocol_csv`, `options: {{protocol: {tables[0]}}}`"
     if entry.layout != "real_fake_folders":
@@ -124,7 +124,10 @@ def find_classes(folder: Path, entry: Entry) -> list[tuple[Path, str]]:
     words = {**(FACE_FOLDERS if entry.layout == "faces" else CLASS_FOLDERS), **words}
 
     def classes_in(place: Path) -> list[tuple[Path, str]]:
-        names = [(path, path.name.lower()) for path in list_folders(place)]
+        try:
+            names = [(path, path.name.lower()) for path in list_folders(place)]
+        except PermissionError:  # counted by find_files
+            return []
         return [(path, words.get(name, words.get(name.removesuffix("s"), ""))) for path, name in names]
 
     found, level = [], [folder]
@@ -155,6 +158,7 @@ def _of_part(found: list[tuple[Path, str]], folder: Path, part: str) -> list[tup
     return [one for one in found if split_of(one[0].relative_to(folder).parts[0]) or one[0].parent == folder]
 
 
+@functools.cache
 def split_of(name: str) -> str:
     """`Training`, `train_set`, `test-data` -> train, train, eval; "" for any other name."""
     return SPLIT_WORDS.get(re.sub(r"[\W_]*(set|data|split)$", "", name.lower()), "")
@@ -162,14 +166,12 @@ def split_of(name: str) -> str:
 
 def _rows(root: Path, classes: list[tuple[Path, str]], endings: Collection[str]) -> list[dict[str, str]]:
     """utterance, path, label, split ("" where no folder tells) and group (the folders around it) of every file."""
-    rows = []
+    rows, home = [], os.path.join(root, "")
     for folder, label in classes:
+        above = list(folder.parent.relative_to(root).parts)
         for path in find_files(folder, endings)[0]:
             # A name that is not UTF-8 can be opened but not written into a table: b\xf6se -> b\\udcf6se.
-            name = (
-                os.path.relpath(path, root).replace(os.sep, "/").encode("utf-8", "backslashreplace").decode()
-            )
-            above = list(folder.parent.relative_to(root).parts)
+            name = path[len(home) :].replace(os.sep, "/").encode("utf-8", "backslashreplace").decode()
             inside = name.split("/")[len(above) + 1 : -1]
             splits = [part for part in [*above, *inside[:1]] if split_of(part)]
             group = "/".join(part for part in [*above, *inside] if part not in splits)

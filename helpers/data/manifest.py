@@ -22,7 +22,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
-from helpers.data.errors import ManifestError
+from helpers.data.errors import ManifestError, disk_errors
 from helpers.data.tree import walk
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -49,7 +49,6 @@ class Options(TypedDict, total=False):
     columns: dict[str, Text]  # our name -> theirs: {path: file, label: target}
     labels: dict[str, Label]  # their word -> ours: {"1": bonafide, "0": spoof}
     table: Text  # the name of the table of features
-    label_column: Text
     recording_column: Text
     split: Literal["random", "folder", "recording", "source_speaker", "speaker_disjoint"]
     seed: NonNegativeInt
@@ -60,7 +59,7 @@ LAYOUT_OPTIONS: dict[str, str] = {
     "asvspoof": "members access",
     "real_fake_folders": "members part parts labels split seed",
     "protocol_csv": "members protocol columns labels split seed",
-    "features_csv": "members table label_column labels recording_column split seed",
+    "features_csv": "members table labels recording_column split seed",
     "faces": "members split seed",
     "deep_voice": "members split seed segment_seconds",
 }
@@ -219,7 +218,9 @@ def fingerprint(entry: Entry, source: Path | None = None) -> str:
     if source is None and entry.source in ("folder", "zip"):
         source = entry.local_path()
     if source is not None and not entry.sha256:
-        for line in _file_facts(source):
+        with disk_errors(entry.name, "looked at", "then call again"):
+            facts = _file_facts(source)
+        for line in facts:
             digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:12]
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from helpers.data.audio import AUDIO_ENDINGS
 from helpers.data.errors import DataError
-from helpers.data.folders import protocols_ending, require_root
+from helpers.data.folders import protocols_ending, require_root, split_of
 from helpers.data.manifest import SPLITS, Entry
 from helpers.data.tables import (
     fill_attack_and_speaker,
@@ -173,11 +173,21 @@ def read_protocol_csv(folder: Path, entry: Entry) -> tuple[pd.DataFrame, list[st
         table["utterance"] = [os.path.splitext(path)[0].replace("\\", "/") for path in table["path"]]
     refuse_twice(table["utterance"], name)
     table = fill_attack_and_speaker(table)
-    table["path"] = _find(root, table["path"])
+    named, recordings = table["path"], find_files(root, AUDIO_ENDINGS)[0]
+    table["path"] = _find(recordings, root, named)
     refuse_twice(table.loc[table["path"] != "", "path"], name)
     if "split" in table:
         table["split"] = read_splits_in_words(table["split"], name)
-    return table.reset_index(drop=True), []
+    notes = []
+    beside = len({*recordings} - {*table["path"]})
+    if beside:
+        notes.append(f"{beside:,} recordings that {name} does not name are left out")
+    folders = sorted({part for path in named for part in path.split("/")[:-1] if split_of(part)})
+    if folders and "split" not in table:
+        notes.append(
+            f"the folders {', '.join(folders)} are no splits here: {name} needs a column split for that"
+        )
+    return table.reset_index(drop=True), notes
 
 
 def _renamed(table: pd.DataFrame, columns: dict[str, str], name: str) -> pd.DataFrame:
@@ -189,11 +199,10 @@ def _renamed(table: pd.DataFrame, columns: dict[str, str], name: str) -> pd.Data
     return table.drop(columns=list(columns.values())).assign(**renamed)
 
 
-def _find(root: Path, names: pd.Series) -> list[str]:
-    """The path of each cell's recording, "" where there is none: by the path from `root`, or, where no cell is such a
-    path, by the name alone. The folder is listed once: a look-up for each file is slow over a mount."""
+def _find(found: list[str], root: Path, names: pd.Series) -> list[str]:
+    """The path of each cell's recording among those found, "" where there is none: by the path from `root`, or, where
+    no cell is such a path, by the name alone."""
     home = os.path.join(os.path.normpath(root), "")
-    found = find_files(Path(home), AUDIO_ENDINGS)[0]
     # A Mac may write ü in a name as u and two dots.
     files = {unicodedata.normalize("NFC", path): path for path in found}
     paths = []

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.data.errors import SourceError, say
+from helpers.data.errors import SourceError, disk_errors, say
 from helpers.data.folders import find_root, require_root
 from helpers.data.manifest import Entry
-from helpers.data.staging import disk_errors, files_of, staged_mark
+from helpers.data.staging import files_of, staged_mark
 
 if TYPE_CHECKING:
     from helpers.environment import Place
@@ -45,9 +45,12 @@ def find_source(entry: Entry, place: Place, source: str = "") -> Source:
         raise SourceError(
             f"{entry.name}: no data found; give its path as `source`, or as `path` in the manifest"
         )
-    slow = "content/drive" in str(found.path) and found.kind == "folder"
-    advice = "; reading file by file from Drive is slow: put one zip there instead" if slow else ""
-    use = "to be staged" if found.kind == "zip" else f"unpacked: used in place{advice}"
+    if found.kind == "zip" and found.path is not None:
+        together = len(files_of(found.path))
+        use = f"{together} zips, to be staged together" if together > 1 else "to be staged"
+    else:
+        slow = "; reading file by file from Drive is slow: put one zip there instead"
+        use = f"unpacked: used in place{slow if 'content/drive' in str(found.path) else ''}"
     print(f"found:  {found.path}, {use}")
     return found
 

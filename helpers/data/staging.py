@@ -7,7 +7,6 @@ ever carries a final name: copies and folders are built under `.part` and rename
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from helpers.data.errors import ROOM, WORDS_OF_ERRNO, SourceError, StagingError, say
+from helpers.data.errors import SourceError, StagingError, disk_errors
 from helpers.data.manifest import Entry
 
 if TYPE_CHECKING:
@@ -195,40 +194,21 @@ def check_room(folder: Path, needed: int, name: str) -> None:
 
 
 @contextlib.contextmanager
-def disk_errors(name: str, doing: str = "staged", then: str = "the next call begins anew") -> Iterator[None]:
-    """A full disk, a broken mount, a name too long: StagingError in words."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) or error.errno not in WORDS_OF_ERRNO:
-            raise
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            said = f"the disk filled up while {name} was {doing}: {ROOM}"
-        else:
-            said = f"{name} could not be {doing}: {say(error)}"
-        raise StagingError(f"{said}; {then}") from error
-
-
-@contextlib.contextmanager
-def only_one(path: Path, waiting: str = "") -> Iterator[bool]:
+def only_one(path: Path, waiting: str = "") -> Iterator[None]:
     """Two notebooks may make the same thing at once: the second says `waiting`, waits and finds it done.
 
-    True with the lock, which ends with its process, killed or not; False where the file system knows no such lock:
-    one process at a time there.
+    The lock ends with its process, killed or not. A file system without locks has one process at a time.
     """
     lock = FileLock(path, thread_local=False)
-    locked = True
-    try:
+    with contextlib.suppress(NotImplementedError, OSError):
         try:
             lock.acquire(timeout=0)
         except Timeout:
             if waiting:
                 print(waiting, flush=True)
             lock.acquire()
-    except (NotImplementedError, OSError):
-        locked = False
     try:
-        yield locked
+        yield
     finally:
         lock.release()
 

@@ -113,7 +113,7 @@ def read_text(path: Path) -> str:
     elif raw[:200].count(0) > len(raw[:200]) // 4:
         encoding = "utf-16-le" if raw[1:2] == b"\0" else "utf-16-be"
     try:
-        return raw.decode(encoding)
+        return raw.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         raise DataError(f"{path.name} is not in UTF-8: save it in UTF-8") from None
 
@@ -127,7 +127,7 @@ def read_cells(path: Path) -> pd.DataFrame:
     """
     text = read_text(path)
     lines = text.split("\n")
-    start = next((number for number, line in enumerate(lines) if line.strip()), None)
+    start = next((number for number, line in enumerate(lines) if line.strip(SEPARATORS + " \n")), None)
     if start is None:
         raise DataError(f"{path.name} is empty")
     separator = max(SEPARATORS, key=lines[start].count)

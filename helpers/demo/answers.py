@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import html
 import io
@@ -20,15 +21,12 @@ import numpy as np
 import soundfile
 
 from helpers.data import effects
-from helpers.data.audio import SAMPLE_RATE, read_audio, safe_name
-from helpers.data.containers import TOLD
-from helpers.data.decoding import opened_by_libsndfile
+from helpers.data.audio import SAMPLE_RATE, Facts, read_audio, read_blocks, safe_name
 from helpers.data.errors import BadAudio
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.predict import as_row
-from helpers.demo.report import HTML, STYLE, as_report, entry, refusal
+from helpers.demo.report import HTML, STYLE, as_report, broken_strips, entry, refusal
 from helpers.demo.verdict import Refusal, clock
-from helpers.figures import verdict as figures
 
 LONGEST_SECONDS = 1800.0
 BROKEN_SECONDS = 20.0  # of a recording go through the treatments
@@ -65,18 +63,12 @@ def as_data_uri(wave: np.ndarray) -> str:
 
 
 def told_seconds(path: str | Path) -> float:
-    """The length that the file's header tells; 0 where it tells none, or only a guess from the bit rate."""
-    import av
-
-    opened = opened_by_libsndfile(path)
-    if opened is not None:
-        with opened:
-            return opened.frames / opened.samplerate
-    try:
-        with av.open(os.fspath(path), metadata_errors="ignore") as file:
-            return (file.duration or 0) / 1e6 if file.format.name.startswith(TOLD) else 0.0
-    except (av.FFmpegError, ValueError, OSError):
-        return 0.0
+    """The length that the file's header tells; 0 where it tells none."""
+    facts = Facts()
+    with contextlib.suppress(BadAudio):
+        for _ in read_blocks(path, facts, enough=1.0):
+            pass
+    return facts.told_s
 
 
 def _player(path: str, seconds: float) -> str:
@@ -224,7 +216,7 @@ class Answers:
         before, *after = [float(score) for score in detector.score_waves(waves)]
         changed = sum(detector.card.answer(score) != detector.card.answer(before) for score in after)
         rows = [(name, score, as_data_uri(wave)) for name, score, wave in zip(TREATMENTS, after, waves[1:])]
-        return str(HTML.broken(changed, len(rows), figures.broken_strips(detector.card, before, rows)))
+        return str(HTML.broken(changed, len(rows), broken_strips(detector.card, before, rows)))
 
     def limits(self, *names: str) -> str:
         """HTML: what the detectors were trained on, how they err, and what not to do with them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
@@ -14,6 +13,8 @@ import numpy as np
 import torch
 
 from helpers.demo.detector import CARD, ONNX, Detector, RunDetector, load_detector
+from helpers.environment import PROJECT
+from helpers.execution.setup import add_missing
 from helpers.features import FeatureSetting, spectral
 from helpers.features.computation import feature_of, level
 from helpers.files import write_json
@@ -117,13 +118,10 @@ def _write(model: Any, waves: torch.Tensor, path: Path) -> None:
         spectral.stft_power = fast
 
 
-def main(argv: list[str] | None = None) -> int:
-    """`export RUN [--out FILE]` writes RUN/detector.onnx and prints five lines that use it."""
-    parser = argparse.ArgumentParser(prog="python -m helpers export", description=main.__doc__)
-    parser.add_argument("run", help="a run folder, or the name of a run or its beginning")
-    parser.add_argument("--out", type=Path, help="the file to write, RUN/detector.onnx by default")
-    options = parser.parse_args(argv)
-    path = export_onnx(load_detector(options.run), options.out)
+def main(run: str, out: Path | None = None) -> int:
+    """Write RUN/detector.onnx, or `out`, and print five lines that use it."""
+    add_missing(PROJECT, export=True)
+    path = export_onnx(load_detector(run), out)
     print(f"{path}, {path.stat().st_size / 1e6:.2f} MB, equal to torch within {AGREEMENT:g}", file=sys.stderr)
     print(LINES.format(path=path))
     return 0

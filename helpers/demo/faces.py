@@ -12,9 +12,8 @@ from helpers.data.audio import safe_name
 from helpers.data.errors import BadAudio
 from helpers.demo.answers import add_examples, find_examples, truth_of
 from helpers.demo.detector import card_of
-from helpers.demo.report import HTML, refusal
+from helpers.demo.report import HTML, refusal, score_bar
 from helpers.demo.verdict import BONAFIDE, SPOOF, UNSURE
-from helpers.figures import verdict as figures
 from helpers.runs import Run, load_runs
 
 LARGEST_PIXELS = 40_000_000
@@ -126,7 +125,7 @@ def face_tab(gr: Any, run: Run) -> None:
             answer, score = detector.detect(path)
         except BadAudio as error:
             return refusal(f"{error}.")
-        bar = figures.score_bar(detector.card, score, "picture", "photographs")
+        bar = score_bar(detector.card, score, "picture", "photographs")
         return str(HTML.face(answer, *ANSWERS[answer], bar)) + truth_of(path, examples)
 
     picture.change(judge, picture, verdict, show_progress="minimal", api_visibility="private")

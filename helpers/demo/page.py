@@ -9,7 +9,6 @@ A program asks the same page (the recording is deleted there after five minutes 
 
 from __future__ import annotations
 
-import argparse
 import atexit
 import os
 import shutil
@@ -156,14 +155,9 @@ def _end_in_order() -> None:
             signal.signal(number, lambda *_: sys.exit(143))
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(run: str | None = None, port: int | None = None, share: bool = False) -> int:
     """Serve the page on this machine until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m helpers demo", description=main.__doc__)
-    parser.add_argument("--run", help="the first detector: shipped (the default), a run folder or its name")
-    parser.add_argument("--port", type=int, help="7860 by default, or the next that is free")
-    parser.add_argument("--share", action="store_true", help="a public address for 72 hours, over Gradio's servers")  # fmt: skip
-    options = parser.parse_args(argv)
     _end_in_order()
-    page = build_page(options.run)
-    page.launch(**{**page.launch_options, "share": options.share, "server_port": options.port})
+    page = build_page(run)
+    page.launch(**{**page.launch_options, "share": share, "server_port": port})
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import os
@@ -10,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,6 @@ from helpers.data.audio import AUDIO_ENDINGS
 from helpers.demo.detector import load_detector
 from helpers.demo.verdict import BONAFIDE, MIXED, SPOOF, Refusal, Verdict
 
-EXIT_CODES = """exit code:
-  0  every recording is likely bona fide
-  1  at least one recording is a likely spoof, or mixed
-  2  nothing was judged: a wrong call, no such file, no detector
-  3  no likely spoof, but at least one recording of which the detector cannot tell
-  4  no likely spoof, but at least one file was left out or cannot be judged
-"""
 COLUMNS = "detector path answer headline evidence share score fake_share duration_s sample_rate caveats stretches reason"
 
 
@@ -59,7 +51,7 @@ def quiet_decoders() -> Iterator[None]:
 
 
 def exit_code(answers: Counter[str]) -> int:
-    """See EXIT_CODES. `answers` counts verdicts, and `refused` and `left out` files."""
+    """0 all likely bona fide, 1 a spoof or mixed, 2 nothing judged, 3 cannot tell of one, 4 left out. `answers` counts verdicts, and `refused` and `left out` files."""
     if answers[SPOOF] or answers[MIXED]:
         return 1
     missing = answers["refused"] + answers["left out"]
@@ -113,27 +105,18 @@ def _write_table(results: Iterable[Verdict | Refusal]) -> None:
         )
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Judge recordings; see EXIT_CODES for what the exit code says."""
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers predict", description=__doc__, epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("files", nargs="+", metavar="FILE", help="recordings, folders, or - for a pipe")
-    parser.add_argument("--run", action="append", help="shipped (the default), a run folder or the name of a run; again for a second one beside it")  # fmt: skip
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="everything, the score of every window included")
-    form.add_argument("--csv", action="store_true", help="one line a recording and detector")
-    parser.add_argument("--report", type=Path, metavar="FILE.html", help="also write a report to keep")
-    options = parser.parse_args(argv)
+def main(
+    files: Sequence[str], run: Sequence[str] = (), form: str = "table", report: Path | None = None
+) -> int:
+    """Judge recordings; see `exit_code` for what it says. `form` is table, json or csv."""
     started, answers, seconds, entries = time.monotonic(), Counter[str](), 0.0, []
-    files, left_out = find_files(options.files)
-    detectors = [load_detector(name) for name in options.run or ["shipped"]]
+    wanted, left_out = find_files(files)
+    detectors = [load_detector(name) for name in run or ["shipped"]]
 
     def results() -> Iterator[Verdict | Refusal]:
         nonlocal seconds
         with tempfile.TemporaryDirectory() as folder:
-            for name in files:
+            for name in wanted:
                 path = Path(folder, "stdin") if name == "-" else Path(name)
                 if name == "-":
                     path.write_bytes(sys.stdin.buffer.read())
@@ -142,23 +125,21 @@ def main(argv: list[str] | None = None) -> int:
                     result.path = name
                     answers[getattr(result, "answer", "refused")] += 1
                     seconds += getattr(result, "duration_s", 0.0)
-                    if options.report and isinstance(result, Verdict):
+                    if report is not None and isinstance(result, Verdict):
                         from helpers.demo.report import entry
 
                         entries.append(entry(result, detector.card, path))
                     yield result
 
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names that are no text
     with quiet_decoders():
-        (_write_json if options.json else _write_csv if options.csv else _write_table)(results())
-    if entries:
+        {"json": _write_json, "csv": _write_csv, "table": _write_table}[form](results())
+    if report is not None and entries:
         from helpers.demo.report import as_report
 
-        options.report.write_text(as_report(entries), encoding="utf-8")
-        print(f"{options.report} holds the report", file=sys.stderr)
-    if not files:
-        print(f"no audio files in {', '.join(options.files)}", file=sys.stderr)
+        report.write_text(as_report(entries), encoding="utf-8")
+        print(f"{report} holds the report", file=sys.stderr)
+    if not wanted:
+        print(f"no audio files in {', '.join(files)}", file=sys.stderr)
     if left_out:
         print(tree.left_out_in_words(left_out), file=sys.stderr)
     answers["left out"] = left_out.total()

@@ -84,30 +84,30 @@ def sentence(found: dict) -> str:
     return text + "."
 
 
-def verdict(found: dict, model: str, section: dict) -> str:
-    """Is a model's EER near what shortcuts alone reach? A sentence for the report; `section` is the run's split."""
+def verdict(found: dict, model: str, section: dict) -> tuple[str, str]:
+    """Does a shortcut explain a model's EER? The answer in a few words, and a sentence; `section` is the run's split."""
     rate, shortcut = section["eer"], found["eer"]
     attacks = near_attacks(found, section)
-    if shortcut < CHANCE_FROM and found["eer_interval"][0] <= max(section["eer_interval"][1], 1.5 * rate):
-        text = (
-            f"WARNING: shortcuts alone reach {100 * shortcut:.1f} % EER, near the {100 * rate:.1f} % of {model}: "
-            "its result may say nothing about speech"
+    rates = f"{100 * shortcut:.1f} % EER alone, {model} {100 * rate:.1f} %"
+    near = found["eer_interval"][0] <= section["eer_interval"][1]
+    if shortcut < CHANCE_FROM and (near or found["eer_interval"][0] <= 1.5 * rate):
+        answer, text = (
+            "yes, perhaps all of it",
+            f"WARNING: shortcuts reach {rates}: it may have heard no speech at all",
         )
     elif shortcut < CHANCE_FROM:
-        text = (
-            f"Shortcuts explain part of it: they reach {100 * shortcut:.1f} % EER alone, {model} "
-            f"{100 * rate:.1f} %"
-        )
-    elif found["eer_interval"][0] <= section["eer_interval"][1]:
-        text = (
-            f"Shortcuts do not separate the classes ({100 * shortcut:.1f} % EER), but {model} at "
-            f"{100 * rate:.1f} % is not clearly better than they are"
+        answer, text = "in part", f"Shortcuts explain part of it: they reach {rates}"
+    elif near:
+        answer, text = (
+            "no, nor is it better",
+            f"Shortcuts reach {rates}: the model is not clearly better than they are",
         )
     else:
-        text = f"No shortcut explains {model}: {100 * shortcut:.1f} % EER without listening, {100 * rate:.1f} % with"
+        answer = "no, but for some attacks" if attacks else "no"
+        text = f"No shortcut explains {model}: shortcuts reach {rates}"
     if attacks:
         text += f". Attack by attack, shortcuts come near the model on {', '.join(attacks)}"
-    return text + "."
+    return answer, text + "."
 
 
 def near_attacks(found: dict, section: dict) -> list[str]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from helpers.data.errors import DataError, say
 from helpers.evaluation.scores import check_scores, eval_rows, read_asv, read_scores
 from helpers.evaluation.summary import asvspoof_names, summarise_split, thresholds
 from helpers.metrics import LA2019_EVAL, by_class, eer, refuse_wrong_polarity
@@ -30,34 +27,10 @@ COSTS = {
 }
 
 
-def evaluate(argv: Sequence[str] | None = None) -> int:
-    """`SCORES [--labels FILE] [--asv FILE] [--json]`: exit status 0, or 2 with a sentence on what is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers evaluate", description="Error rates of a score file."
-    )
-    parser.add_argument("scores", help="`utterance attack label score` or `utterance score` lines, or a CSV")
-    parser.add_argument("--labels", help="label file, for scores without labels")
-    parser.add_argument("--asv", help="scores of a speaker verification system, for t-DCF")
-    parser.add_argument("--json", action="store_true", help="print JSON, rates as fractions")
-    parser.add_argument("--rounds", type=int, default=200, help="bootstrap rounds for intervals, 0 for none")
-    parser.add_argument(
-        "--repeats", action="store_true", help="allow a list of trials that repeats an utterance"
-    )
-    parser.add_argument("--bonafide", choices=["0", "1"], default="", help="the number that means bona fide")
-    parser.add_argument(
-        "--higher", choices=["bonafide", "spoof"], default="bonafide", help="what a high score means"
-    )
-    asked = parser.parse_args(argv)
-    if asked.rounds < 0:
-        parser.error("--rounds is 0 or more")
-    try:
-        found = figures(
-            asked.scores, asked.labels, asked.asv, asked.rounds, asked.repeats, asked.bonafide, asked.higher
-        )
-    except (ValueError, DataError, OSError) as error:
-        print(f"refused: {say(error)}", file=sys.stderr)
-        return 2
-    print(json.dumps(found, indent=1, allow_nan=False) if asked.json else as_text(found))
+def evaluate(scores: str, as_json: bool = False, **options: Any) -> int:
+    """Print what `figures` finds, in words or as JSON."""
+    found = figures(scores, **options)
+    print(json.dumps(found, indent=1, allow_nan=False) if as_json else as_text(found))
     return 0
 
 
@@ -130,24 +103,12 @@ def as_text(found: dict) -> str:
     return "\n".join(lines)
 
 
-def report(argv: Sequence[str] | None = None) -> int:
-    """`[--runs FOLDER] [--dataset NAME] [--out report.html]`: build the report from run folders."""
+def report(runs: str = "", dataset: str | None = None, out: str = "") -> int:
+    """Build report.html from run folders, beside them where `out` names no other place."""
     from helpers.environment import where_am_i
     from helpers.evaluation.report import write_report
     from helpers.runs import load_runs
 
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers report", description="A report from run folders alone."
-    )
-    parser.add_argument("--runs", help="folder of run folders")
-    parser.add_argument("--dataset", help="only this data set")
-    parser.add_argument("--out", help="where report.html goes; default: beside the run folders")
-    asked = parser.parse_args(argv)
-    folder = Path(asked.runs) if asked.runs else where_am_i().folders.runs
-    try:
-        runs = load_runs(folder, asked.dataset)
-        print(write_report(runs, Path(asked.out) if asked.out else folder / "report.html"))
-    except (ValueError, OSError) as error:
-        print(f"refused: {say(error)}", file=sys.stderr)
-        return 2
+    folder = Path(runs) if runs else where_am_i().folders.runs
+    print(write_report(load_runs(folder, dataset), Path(out) if out else folder / "report.html"))
     return 0

@@ -15,8 +15,6 @@ from helpers.metrics import by_class, eer
 from helpers.runs import Run, read_scores_csv
 
 NOTHING = "no finished run holds figures on eval: run a training notebook first (10 to 27)"
-# The networks that the five seed systems have in common, on log-mel features.
-SEED_SYSTEMS = ("simple_ann", "simple_cnn", "resnet50_lstm", "resnet50", "resnet101", "resnet200d")
 RATES = ("dev EER %", "eval EER %", "from", "to")
 NOT_A_VARIANT = {"seed", "device", "workers", "max_minutes", "notebook"}
 

@@ -17,6 +17,7 @@ from helpers.runs import Run, load_runs
 PUBLISHED, ATTACKS, SHIPPED = (
     Path(__file__).with_name(name) for name in ("published.csv", "attacks.csv", "shipped_runs.zip")
 )
+SEEDS = ("simple_ann", "simple_cnn", "cnn", "resnet50_lstm", "resnet50", "resnet101", "resnet200d")
 
 
 def shipped_runs(dataset: str | None = None, archive: Path | None = None) -> list[Run]:
@@ -34,6 +35,14 @@ def shipped_runs(dataset: str | None = None, archive: Path | None = None) -> lis
             if not (folder / name).is_file():
                 packed.extract(name, folder)
     return load_runs(folder, dataset)
+
+
+def seed_systems(runs: Sequence[Run], dataset: str | None = None) -> list[Run]:
+    """Of the runs those of networks that the rebuilt systems compare on log-mel: ANN, CNNs, ResNets with and without LSTM."""
+    mine = scored_runs(runs, dataset)
+    return [
+        run for run in mine if run.metrics["model"] in SEEDS and run.metrics["features"].startswith("logmel")
+    ]
 
 
 def with_ours(runs: Sequence[Run], dataset: str, ours: str = "auto") -> list[Run]:

@@ -20,7 +20,8 @@ from helpers.evaluation.compare import NOTHING, datasets_of, scored_runs
 from helpers.evaluation.reference import attack_kinds
 from helpers.evaluation.report_facts import Compared, Section, few, interval, rate
 from helpers.evaluation.report_sections import of_all, of_dataset
-from helpers.runs import Run, write_text
+from helpers.files import write_text
+from helpers.runs import Run
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
@@ -53,8 +54,9 @@ def shown(part: Any) -> dict:
     if isinstance(part, str):
         return {"text": part}
     if isinstance(part, pd.DataFrame):
-        csv = base64.b64encode(part.to_csv(index=False).encode()).decode()
-        return {"table": part.astype(str), "csv": csv, "name": "table.csv"} | part.attrs
+        numbers = part.attrs.get("csv", part)  # unrounded, where there are such
+        csv = base64.b64encode(numbers.to_csv(index=False).encode()).decode()
+        return {"table": part.astype(str), "name": "table.csv", **part.attrs, "csv": csv}
     if isinstance(part, list):
         sounds = [base64.b64encode(clip["sound"]).decode() for clip in part]
         return {
@@ -161,15 +163,5 @@ def shortcut(found: Compared) -> dict:
         return card(
             question, "not measured", "No run holds shortcuts.csv for this data set: run notebook 02.", False
         )
-    why = shortcuts.verdict(audit, found.label, found.section)
-    clear = why.startswith("No shortcut")
-    if why.startswith("WARNING"):
-        short = "yes, perhaps all of it"
-    elif audit["eer"] < shortcuts.CHANCE_FROM:
-        short = "in part"
-    elif not clear:
-        short = "no, nor is it better"
-    else:
-        some = shortcuts.near_attacks(audit, found.section)
-        short, clear = ("no, but for some attacks", False) if some else ("no", True)
-    return card(question, short, why.removeprefix("WARNING: "), clear)
+    answer, why = shortcuts.verdict(audit, found.label, found.section)
+    return card(question, answer, why, answer == "no")

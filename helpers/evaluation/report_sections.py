@@ -64,7 +64,12 @@ def of_all(runs: Sequence[Run]) -> list[Section]:
 
 def models(found: Compared) -> list:
     table = readable(found.table)
-    table.attrs = {"name": "models.csv", "chosen": found.label, "words": ["features", "notes"]}
+    table.attrs = {
+        "name": "models.csv",
+        "chosen": found.label,
+        "words": ["features", "notes"],
+        "csv": found.table,
+    }
     text = (
         "EER: the rate at which bona fide are rejected as often as spoofs are accepted; accuracy and macro-F1 at the "
         "threshold chosen on dev. Bold: the model chosen by dev."
@@ -236,7 +241,7 @@ def audited(found: Compared) -> list:
     bars = figures.shortcut_bars(alone | {"all five": audit["eer"]}, {found.label: found.section["eer"]})
     return [
         audit["sentence"],
-        shortcuts.verdict(audit, found.label, found.section),
+        shortcuts.verdict(audit, found.label, found.section)[1],
         (bars, "What loudness, silence, bandwidth and length give away without listening."),
         *([pd.DataFrame(rows)] if rows else []),
     ]

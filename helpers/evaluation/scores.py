@@ -11,6 +11,7 @@ from helpers.data.tables import (
     SUBSET_WORDS,
     as_numbers,
     in_words,
+    plain,
     plain_name,
     read_cells,
     read_labels_in_words,
@@ -85,7 +86,7 @@ def read_scores(
     """Score file (+ label file) -> checked table `utterance, attack, label, score` (+ split, speaker where named).
 
     Any table of `read_named` with an utterance and a score; two scores a line become bona fide minus spoof, noted in
-    `.attrs["notes"]`. `bonafide` is the number that means bona fide ("0" or "1"); `higher="spoof"` says that a high
+    `.attrs["notes"]`. `bonafide` is the number or word that means bona fide ("0", "1", "echt"); `higher="spoof"` says that a high
     score means spoof. ValueError or DataError says what was found.
     """
     path = Path(path)
@@ -157,22 +158,19 @@ def join_labels(table: pd.DataFrame, labels: pd.DataFrame, name: str, labels_nam
         if short.nunique() == labels["utterance"].nunique():
             labels = labels.assign(utterance=short)
             table = table.assign(utterance=table["utterance"].map(plain_name))
-    scored = labels["utterance"].isin(table["utterance"])
-    if "split" in labels and scored.any():
-        here = labels["split"].isin(labels.loc[scored, "split"].unique())
-        labels, scored = labels[here], scored[here]
-    unlabelled = sorted(set(table.loc[~table["utterance"].isin(labels["utterance"]), "utterance"]))
-    unscored = sorted(set(labels.loc[~scored, "utterance"]))
-    if unlabelled:
-        raise ValueError(
-            f"{len(unlabelled)} of {len(table)} utterances in {name} have no label in {labels_name}, "
-            f"such as {unlabelled[0]}"
-        )
-    if unscored:
-        raise ValueError(
-            f"{len(unscored)} of {len(labels)} utterances in {labels_name} have no score in {name}, "
-            f"such as {unscored[0]}: a rate over part of a list cannot be compared"
-        )
+    if "split" in labels:
+        scored = labels.loc[labels["utterance"].isin(table["utterance"]), "split"].unique()
+        labels = labels[labels["split"].isin(scored)] if len(scored) else labels
+    for one, other, lacks in (
+        (table, labels, f"no label in {labels_name}"),
+        (labels, table, f"no score in {name}"),
+    ):
+        alone = one.loc[~one["utterance"].isin(other["utterance"]), "utterance"].unique()
+        if len(alone):
+            raise ValueError(
+                f"{len(alone)} of {len(one)} utterances have {lacks}, such as {min(alone)}: "
+                "a rate over part of a list cannot be compared"
+            )
     kept = [c for c in table.columns if c not in labels.columns or c == "utterance"]
     return table[kept].merge(labels, on="utterance", how="left")
 
@@ -195,9 +193,13 @@ def _named(path: Path) -> pd.DataFrame:
 
 
 def _in_words(labels: pd.Series, name: str, bonafide: str) -> pd.Series:
-    own = {bonafide: "bonafide", str(1 - int(bonafide)): "spoof"} if bonafide else None
+    """`bonafide` is the number or the word for it in a file of two labels."""
+    words = {plain(word) for word in labels.unique()}
+    own = {plain(bonafide): "bonafide"} if bonafide else {}
+    if len(words) == 2 and own and own.keys() < words:
+        own |= {word: "spoof" for word in words - own.keys()}
     return read_labels_in_words(
-        labels, own, name, "bonafide and spoof, or --bonafide 1 (or 0) for numbers, whichever is bona fide"
+        labels, own, name, "bonafide and spoof, or --bonafide 1 (or 0, or your word), whichever is bona fide"
     )
 
 

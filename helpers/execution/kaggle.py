@@ -151,7 +151,8 @@ class OneKernel:
 
     def push(self) -> str:
         """Bring the code up to date, then push the kernel; once it has output, that is attached and it resumes."""
-        print(f"room needed at Kaggle: {room_table(needed_room(self.jobs, attached=True))}", flush=True)
+        if needed := needed_room(self.jobs, attached=True):
+            print(f"room needed at Kaggle: {room_table(needed)}", flush=True)
         state = self.service.kernel_state(self.reference)
         if state.status not in ("absent", *ENDED):
             return f"{self.reference} is {state.status} already"

@@ -152,7 +152,9 @@ class Service:
             raise KaggleBusy("an answer came that is not Kaggle's own: is there a login page?") from None
         except (requests.exceptions.RequestException, ValueError) as error:
             # The client makes a ValueError of 401 and 403, which still knows the answer.
-            cause = error if getattr(error, "response", None) is not None else error.__context__
+            cause: BaseException | None = error
+            if getattr(error, "response", None) is None and hasattr(error.__context__, "response"):
+                cause = error.__context__
             response = getattr(cause, "response", None)
             if response is None and isinstance(error, ValueError):
                 raise KaggleError(f"the Kaggle client refuses: {error}") from None

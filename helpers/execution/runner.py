@@ -199,7 +199,9 @@ class Runner:
         metrics = read_metrics(work.folder)
         if metrics.get("complete"):
             work.folder = publish(work.folder)
-            self._end(work, DONE, key_figure(metrics))
+            if code > 0:  # a cell behind run.finish raised: the results stay, and the fault is told
+                work.failure = diagnose(work.folder, code)
+            self._end(work, FAILED if work.failure else DONE, key_figure(metrics))
         elif metrics and code == 0:
             self._end(work, SAVED, key_figure(metrics), "saved, run again and it resumes")
         else:

@@ -26,7 +26,8 @@ import pandas as pd
 import torch
 
 from helpers.data import BadAudio, read_audio
-from helpers.data.staging import check_room, disk_errors, only_one
+from helpers.data.errors import disk_errors
+from helpers.data.staging import check_room, only_one
 from helpers.environment import cpu_threads, where_am_i
 from helpers.features.computation import compute, feature_shape, fit_length
 from helpers.features.settings import FeatureSetting

@@ -28,26 +28,20 @@ def fitted(examples: fit.Examples, penalty: float = PENALTY) -> tuple[np.ndarray
     return fit.fit_head(examples, fit.balanced_weights(examples, VOCODED_SHARE), penalty)
 
 
-def bins_of(scores: np.ndarray, tested: fit.Examples, weight: np.ndarray, calibration: dict) -> list[dict]:
-    """Stated and true share of fakes, and the recordings, in each bin of scores."""
-    place = np.searchsorted(calibration["edges"][1:-1], scores, side="right")
-    found = []
-    for i, stated in enumerate(calibration["fake_share"]):
-        if (at := place == i).any():
-            true = float(weight[at & ~tested.bonafide].sum() / weight[at].sum())
-            found.append({"place": i, "stated": stated, "true": round(true, 3), "count": int(at.sum())})
-    return found
-
-
 def measured(scores: np.ndarray, tested: fit.Examples, weight: np.ndarray, card: dict) -> dict:
     """EER with its 95 % interval by groups, verdicts, and stated against true share of fakes."""
+    calibration = card["calibration"]
+    true, count = fit.fakes_by_bin(scores, tested.bonafide, weight, calibration["edges"])
     drawn = [fit.eer(scores, tested.bonafide, part) for part in fit.drawn_weights(tested, weight)]
     return {
         "recordings": len(scores),
         "eer": round(fit.eer(scores, tested.bonafide, weight), 4),
         "eer_interval_by_group": np.percentile(drawn, [2.5, 97.5]).round(4).tolist(),
         **fit.verdicts(fit.answered(scores, card["thresholds"]), tested.bonafide, weight),
-        "bins": bins_of(scores, tested, weight, card["calibration"]),
+        "bins": [
+            {"stated": stated, "true": None if n == 0 else round(share, 3), "count": int(n)}
+            for stated, share, n in zip(calibration["fake_share"], true.tolist(), count, strict=True)
+        ],
     }
 
 
@@ -83,14 +77,10 @@ def build(data: Path, out: Path, shipped: Path) -> dict:
     shipped.mkdir(parents=True, exist_ok=True)
     network.write_onnx(network.Detector(slope, bias), shipped / "detector.onnx")
     plain = everything[everything.kind == "plain"]
-    card["tests"] = kept_back(
-        pool, plain, (slope, bias), lambda scores, tested, weight: measured(scores, tested, weight, card)
-    )
+    card["tests"] = kept_back(pool, plain, (slope, bias), lambda *tested: measured(*tested, card))
+    alone = fitted(everything[train & starter], STARTER_PENALTY)
     card["starter_only"] = kept_back(
-        pool,
-        plain,
-        fitted(everything[train & starter], STARTER_PENALTY),
-        lambda scores, tested, weight: round(fit.eer(scores, tested.bonafide, weight), 4),
+        pool, plain, alone, lambda scores, tested, weight: round(fit.eer(scores, tested.bonafide, weight), 4)
     )
     card |= {"opset": network.OPSET, "date": datetime.date.today().isoformat()}
     write_json(shipped / "card.json", card)
@@ -112,16 +102,13 @@ def trained_on(train: pd.DataFrame) -> dict[str, dict]:
     }
 
 
-def kept_back(
-    pool: pd.DataFrame, plain: fit.Examples, head: tuple[np.ndarray, float], measure: Callable
-) -> dict:
+def kept_back(pool: pd.DataFrame, plain: fit.Examples, head: tuple, measure: Callable) -> dict:
     """`measure(scores, recordings, weight)` of what nothing was trained on or chosen by; the classes count alike."""
     found = {}
     for dataset, split in TESTS:
         windows = plain[((pool["dataset"] == dataset) & (pool["split"] == split)).to_numpy()[plain.row]]
         scores, tested = fit.by_recording(windows.embedding @ head[0] + head[1], windows)
         share = tested.bonafide.mean()
-        found[f"{dataset} {split}"] = measure(
-            scores, tested, np.where(tested.bonafide, 0.5 / share, 0.5 / (1 - share))
-        )
+        weight = np.where(tested.bonafide, 0.5 / share, 0.5 / (1 - share))
+        found[f"{dataset} {split}"] = measure(scores, tested, weight)
     return found

@@ -54,7 +54,7 @@ def hifigan(pool: pd.DataFrame) -> Iterator[Job]:
         yield int(row), change
 
 
-PARTS = {"plain": plain, "degraded": degraded, "degraded-again": degraded, "hifigan": hifigan}
+PARTS = {"plain": plain, "degraded": degraded, "hifigan": hifigan}
 
 
 def embed(file: Path, pool: pd.DataFrame, jobs: Iterator[Job]) -> dict[str, np.ndarray]:

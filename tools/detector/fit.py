@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 # Projects that are left out together: each fold but those of one class can be given an EER of its own.
@@ -32,7 +32,7 @@ BALANCES = (0.0, 0.5, 1.0)  # a project counts by its size, by the root of it, a
 @dataclass
 class Examples:
     """embedding (n, width), bona fide (n,) bool, project, group, kind and row (n,). kind: `plain`,
-    `degraded`, `degraded-again` or `hifigan`. Windows and copies of one recording have one row."""
+    `degraded` or `hifigan`. Windows and copies of one recording have one row."""
 
     embedding: np.ndarray
     bonafide: np.ndarray
@@ -51,16 +51,15 @@ class Examples:
 def balanced_weights(examples: Examples, vocoded_share: float) -> np.ndarray:
     """(n,) with mean 1: both classes alike, in a class all projects alike, in a project all groups alike. Vocoder
     copies hold `vocoded_share` of the spoofs' weight."""
-    weight = np.zeros(len(examples))
     copied = examples.kind == "hifigan"
     share = vocoded_share * copied.any()
-    for bonafide, copy, total in ((True, False, 1.0), (False, False, 1 - share), (False, True, share)):
-        chosen = np.flatnonzero((examples.bonafide == bonafide) & (copied == copy))
-        names, project = np.unique(examples.project[chosen], return_inverse=True)
-        _, group, sizes = np.unique(examples.group[chosen], return_inverse=True, return_counts=True)
-        groups_of = np.array([len(np.unique(group[project == i])) for i in range(len(names))])
-        part = 1 / (sizes[group] * groups_of[project]) if len(chosen) else np.zeros(0)
-        weight[chosen] = total * part / max(part.sum(), 1e-12)
+    total = np.select([examples.bonafide, copied], [1.0, share], 1 - share)
+    part = np.select([examples.bonafide, copied], [0, 1], 2)
+    by = pd.DataFrame({"part": part, "project": examples.project, "group": examples.group})
+    n_projects = by.groupby("part")["project"].transform("nunique")
+    n_groups = by.groupby(["part", "project"])["group"].transform("nunique")
+    n_examples = by.groupby(["part", "project", "group"])["group"].transform("size")
+    weight = total / (n_projects * n_groups * n_examples).to_numpy()
     return weight / weight.mean()
 
 
@@ -69,12 +68,8 @@ def fit_head(examples: Examples, weight: np.ndarray, penalty: float) -> tuple[np
     before half the squared norm, against the mean loss of an example."""
     head = LogisticRegression(C=1 / (penalty * len(examples)), tol=1e-3, max_iter=200)
     scale = StandardScaler()
-    make_pipeline(scale, head).fit(
-        examples.embedding,
-        examples.bonafide,
-        standardscaler__sample_weight=weight,
-        logisticregression__sample_weight=weight,
-    )
+    inputs = scale.fit_transform(examples.embedding, sample_weight=weight)
+    head.fit(inputs, examples.bonafide, sample_weight=weight)
     slope = head.coef_[0].astype(np.float64) / scale.scale_
     return slope, float(head.intercept_[0] - slope @ scale.mean_)
 
@@ -105,13 +100,9 @@ def by_recording(scores: np.ndarray, tested: Examples) -> tuple[np.ndarray, Exam
 
 def test_weights(tested: Examples, power: float = 0.5) -> np.ndarray:
     """(n,) both classes alike; in a class a project counts by its size to the power of 1 - `power`."""
-    weight = np.zeros(len(tested))
-    for bonafide in (True, False):
-        chosen = np.flatnonzero(tested.bonafide == bonafide)
-        _, index, sizes = np.unique(tested.project[chosen], return_inverse=True, return_counts=True)
-        part = sizes[index] ** -float(power)
-        weight[chosen] = part / part.sum()
-    return weight * len(tested) / 2
+    by = pd.DataFrame({"bonafide": tested.bonafide, "project": tested.project})
+    part = by.groupby(["bonafide", "project"])["project"].transform("size") ** -float(power)
+    return (part / part.groupby(by["bonafide"]).transform("sum")).to_numpy() * len(tested) / 2
 
 
 def eer(scores: np.ndarray, bonafide: np.ndarray, weight: np.ndarray) -> float:
@@ -171,24 +162,24 @@ def promise_kept(answers: np.ndarray, tested: Examples) -> float:
     return float(np.mean(kept))
 
 
-def calibrate(
-    scores: np.ndarray, bonafide: np.ndarray, weight: np.ndarray, n_bins: int = 10
-) -> dict[str, list]:
-    """Share of fakes by score, balanced classes, never rising with the score: `edges` (n + 1), `fake_share` (n),
-    `count` (n). The first and the last bin have no outer end, whatever their edge says."""
-    edges = np.unique(np.quantile(scores, np.linspace(0, 1, n_bins + 1)))
-    place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, len(edges) - 2)
-    count = np.bincount(place, minlength=len(edges) - 1)
-    mass = np.bincount(place, weights=weight, minlength=len(edges) - 1)
-    fake = np.bincount(place, weights=weight * ~bonafide, minlength=len(edges) - 1)
-    # Two recordings of an even chance are added to each bin: no share is 0 or 1.
-    share = (fake + weight.mean()) / (mass + 2 * weight.mean())
-    falling = IsotonicRegression(increasing=False).fit(np.arange(len(share)), share, sample_weight=mass)
-    return {
-        "edges": edges.round(4).tolist(),
-        "fake_share": falling.predict(np.arange(len(share))).round(4).tolist(),
-        "count": count.tolist(),
-    }
+def fakes_by_bin(
+    scores: np.ndarray, bonafide: np.ndarray, weight: np.ndarray, edges: list[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share of fakes (NaN in an empty bin) and number of recordings by score; the first and the last bin have no outer
+    end, whatever their edge says."""
+    place, n = np.searchsorted(edges[1:-1], scores, side="right"), len(edges) - 1
+    mass = np.bincount(place, weight, n)
+    fakes = np.bincount(place, weight * ~bonafide, n)
+    return np.divide(fakes, mass, out=np.full(n, np.nan), where=mass > 0), np.bincount(place, minlength=n)
+
+
+def calibrate(scores: np.ndarray, bonafide: np.ndarray, weight: np.ndarray, n_bins: int = 10) -> dict:
+    """Share of fakes by score, never rising with it and never certain: `edges` (n + 1), `fake_share` (n), `count`."""
+    edges = np.unique(np.quantile(scores, np.linspace(0, 1, n_bins + 1))).round(4).tolist()
+    share, count = fakes_by_bin(scores, bonafide, weight, edges)
+    falling = IsotonicRegression(increasing=False, y_min=0.01, y_max=0.99)
+    shares = falling.fit_transform(np.arange(len(share)), share, sample_weight=count)
+    return {"edges": edges, "fake_share": shares.round(4).tolist(), "count": count.tolist()}
 
 
 def verdicts(answers: np.ndarray, bonafide: np.ndarray, weight: np.ndarray) -> dict[str, float | None]:

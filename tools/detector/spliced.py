@@ -41,10 +41,7 @@ def measure(pool: pd.DataFrame, shipped: Path, n: int = 30, seed: int = 0) -> di
     kept = pool[(pool["role"] == "test") & (pool["dataset"] != "starter")]
     humans, fakes = (kept[kept["label"] == label] for label in ("bonafide", "spoof"))
     names = [name for name, part in humans.groupby("group") if len(part) >= 8]
-    detector, found = (
-        load_detector(shipped),
-        {"recordings": n, "mixed": 0, "place_right": 0, "whole_called_mixed": 0},
-    )
+    detector, found = load_detector(shipped), dict.fromkeys(("mixed", "place_right", "whole_called_mixed"), 0)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recording.flac"
 
@@ -65,4 +62,4 @@ def measure(pool: pd.DataFrame, shipped: Path, n: int = 30, seed: int = 0) -> di
             found["mixed"] += verdict.answer == MIXED
             found["place_right"] += verdict.answer == MIXED and overlaps
             found["whole_called_mixed"] += judge(host).answer == MIXED
-    return found
+    return {"recordings": n, **found}
