@@ -46,46 +46,34 @@ def asvspoof(
     root: Path, access: str = "LA", ending: str = ".flac", nested: bool = True, enrolment: int = 2
 ) -> Path:
     """As on Kaggle: LA/LA/ASVspoof2019_LA_*, enrolment recordings beside dev and eval, ASV scores, a licence."""
-    base = root / access / access if nested else root
-    lines = LA_LINES if access == "LA" else PA_LINES
-    name = f"ASVspoof2019_{access}"
-    for split, trials in lines.items():
-        text = "\n".join(trials) + "\n"
-        touch(
-            base / f"{name}_cm_protocols" / f"ASVspoof2019.{access}.cm.{PROTOCOL_NAMES[split]}", text.encode()
-        )
-        for number, line in enumerate(trials):
-            write_clip(base / f"{name}_{split}" / "flac" / (line.split()[1] + ending), number)
+    base = (root / access / access if nested else root) / f"ASVspoof2019_{access}"
+    stem = f"ASVspoof2019.{access}"
+    for split, trials in (LA_LINES if access == "LA" else PA_LINES).items():
+        protocol = Path(f"{base}_cm_protocols", f"{stem}.cm.{PROTOCOL_NAMES[split]}")
+        touch(protocol, ("\n".join(trials) + "\n").encode())
+        names = [line.split()[1] for line in trials]
         if split != "train":
-            for number in range(enrolment):
-                write_clip(
-                    base / f"{name}_{split}" / "flac" / f"{access}_{split[0].upper()}_A{number}{ending}",
-                    number,
-                )
-        touch(base / f"{name}_{split}" / "LICENSE.txt")
-    for split in ("dev", "eval"):
-        touch(
-            base / f"{name}_asv_scores" / f"ASVspoof2019.{access}.asv.{split}.gi.trl.scores.txt",
-            b"bonafide target 1\n",
-        )
+            names += [f"{access}_{split[0].upper()}_A{number}" for number in range(enrolment)]
+            touch(Path(f"{base}_asv_scores", f"{stem}.asv.{split}.gi.trl.scores.txt"), b"bonafide target 1\n")
+        for number, name in enumerate(names):
+            write_clip(Path(f"{base}_{split}", "flac", name + ending), number)
+        touch(Path(f"{base}_{split}", "LICENSE.txt"))
     return root
 
 
 def fake_or_real(root: Path, parts: dict[str, str] | None = None) -> Path:
     """for-norm/for-norm/training/real/*.wav and so on; the two-second part lies in for-2sec/for-2seconds."""
     parts = parts or {
-        "for-original": "for-original",
-        "for-norm": "for-norm",
+        "for-original": "",
+        "for-norm": "",
         "for-2sec": "for-2seconds",
         "for-rerec": "for-rerecorded",
     }
     for number, (outer, inner) in enumerate(parts.items()):
         for split in ("training", "validation", "testing"):
             for kind in ("real", "fake"):
-                for clip_number in range(2):
-                    # The same names in all parts; one upper-case ending.
-                    ending = ".WAV" if clip_number else ".wav"
-                    write_clip(root / outer / inner / split / kind / f"file{clip_number}.mp3{ending}", number)
+                for name in ("file0.mp3.wav", "file1.mp3.WAV"):  # the same in all parts
+                    write_clip(root / outer / (inner or outer) / split / kind / name, number)
     return root
 
 

@@ -62,7 +62,8 @@ def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE, n_samples: int 
     claims an impossible sample rate, or holds NaN or infinity.
     """
     enough = None if n_samples is None else n_samples / sample_rate + MARGIN
-    return np.concatenate(list(read_blocks(path, sample_rate=sample_rate, enough=enough)))
+    blocks = list(read_blocks(path, sample_rate=sample_rate, enough=enough))
+    return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
 
 
 def read_blocks(
@@ -84,13 +85,15 @@ def read_blocks(
     peak, n_read, n_held, held = 0.0, 0, 0, []
     stream: soxr.ResampleStream | None = None
     for raw, rate, facts.told_s in decoded(path, name, enough):
-        if not np.isfinite(raw).all():
+        top, bottom = float(raw.max()), float(raw.min())  # NaN where one sample is
+        if not np.isfinite(top - bottom):
             raise BadAudio(f"{name} holds NaN or infinity")
-        if max(raw.max(), -raw.min()) > LOUDEST:
+        if max(top, -bottom) > LOUDEST:
             raise BadAudio(f"{name} holds samples beyond {LOUDEST:,.0f} times full scale: it is damaged")
         on_raw(raw)
         block = mono(raw)
-        peak = max(peak, float(np.abs(block - block.mean()).max()))
+        mean = block.mean()
+        peak = max(peak, float(block.max() - mean), float(mean - block.min()))
         n_read, n_held = n_read + len(block), n_held + len(block)
         facts.sample_rate, facts.channels, facts.duration_s = rate, raw.shape[1], n_read / rate
         if facts.duration_s > max_seconds:
@@ -114,7 +117,7 @@ def read_blocks(
 
 
 def _resampled(held: list[np.ndarray], stream: soxr.ResampleStream | None, last: bool) -> np.ndarray:
-    block = np.concatenate(held or [np.zeros(0, np.float32)])
+    block = held[0] if len(held) == 1 else np.concatenate(held or [np.zeros(0, np.float32)])
     return block if stream is None else stream.resample_chunk(block, last=last)
 
 

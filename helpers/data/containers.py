@@ -153,8 +153,9 @@ def _from_worker(worker: subprocess.Popen[bytes], task: list[Any]) -> Iterator[t
             raise BadAudio(says["problem"])
         if not says:
             return
-        block = worker.stdout.read(4 * says["frames"] * says["channels"])
-        block = np.frombuffer(block, np.float32).reshape(says["frames"], says["channels"])
+        block = np.empty((says["frames"], says["channels"]), np.float32)
+        if worker.stdout.readinto(block) < block.nbytes:
+            raise EOFError
         yield block, says["rate"], says["told"]
 
 

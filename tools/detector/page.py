@@ -96,7 +96,8 @@ place, 1 of 30 whole ones called mixed.
 ## Limits
 
 - New synthesis systems, cloned voices and copies by a good vocoder may pass. Absence of traces proves no human.
-- Codecs, noise, telephone and rooms move the score in either direction.
+- Codecs, noise, telephone and rooms move the score, mostly towards the fakes: on degraded copies the promise fails
+  ({percent(left["degraded_copies"]["humans_called_spoof"])} of the humans are called spoof).
 - The shares hold where fakes and humans are equally common, and for recordings like those left out.
 - Do not accuse anyone with it. A score is one hint beside where a recording comes from and who vouches for it.
 """
