@@ -157,7 +157,7 @@ def make_model(settings: TrainSettings, reader: BatchReader, train_rows: np.ndar
     """The network with the mean and deviation of (up to 1,024 of) the training features in front of it."""
     sample = train_rows[np.linspace(0, len(train_rows) - 1, min(1024, len(train_rows))).astype(int)]
     parts = [reader.features(part).numpy() for part in np.array_split(sample, max(1, len(sample) // 64))]
-    network = build_network(settings, input_shape(reader.setting, settings.crop_frames))
+    network = build_network(settings, input_shape(parts[0].shape[1:], settings.crop_frames))
     if reader.setting.kind == "wave":
         return Standardised(network)
     return Standardised(network, *row_statistics(parts))
