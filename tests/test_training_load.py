@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from helpers.features import FEATURES
+from helpers.features import FEATURES, feature_shape
 from helpers.models.detector import Standardised
 from helpers.runs import open_run
 from helpers.training.batches import input_shape
@@ -17,7 +17,7 @@ from helpers.training.settings import check_settings
 def save_network(tmp_path, **parameters):
     """(the model, a complete run that holds it)."""
     given = {"dataset": "none", "features": "logmel", **parameters}
-    shape = input_shape(FEATURES[given["features"]], given.get("crop_frames", 0))
+    shape = input_shape(feature_shape(FEATURES[given["features"]]), given.get("crop_frames", 0))
     network = build_network(check_settings(given, others=True), shape)
     mean, std = np.full((shape[0], 1), -5.0), np.full((shape[0], 1), 2.0)
     model = Standardised(network, mean, std).eval()
@@ -40,7 +40,7 @@ def save_network(tmp_path, **parameters):
 def test_loaded_network_scores_as_the_saved_one(tmp_path, parameters):
     model, run = save_network(tmp_path, **parameters)
     loaded, setting = load_model(run)
-    clips = torch.randn(3, *input_shape(setting, parameters.get("crop_frames", 0)))
+    clips = torch.randn(3, *input_shape(feature_shape(setting), parameters.get("crop_frames", 0)))
     with torch.inference_mode():
         torch.testing.assert_close(loaded(clips), model(clips))
     assert setting == FEATURES["logmel"] and not loaded.training

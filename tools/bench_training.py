@@ -90,14 +90,14 @@ def bench_training(
 def as_markdown(found: pd.DataFrame) -> str:
     """The price list: the rows of `bench_training`, the cheapest first."""
     lines = [
-        "| network | features | parameters | ms/clip, one core | batch | precision | steps/s | busy % | memory, GB "
+        "| network | features | parameters | ms/clip, one core | batch | precision | busy % | memory, GB "
         "| one epoch, one core | LA, one epoch, one core |",
-        "|---|---|--:|--:|--:|---|--:|--:|--:|--:|--:|",
+        "|---|---|--:|--:|--:|---|--:|--:|--:|--:|",
     ]
     for row in found.sort_values("la_epoch_minutes").to_dict("records"):
         lines.append(
             f"| {row['model']} | {row['features']} | {row['parameters']:,} | {row['ms_per_clip']:.1f} | {row['batch']} "
-            f"| {row['precision']} | {row['steps_per_second']:.2f} | {100 * row['busy']:.0f} | {row['memory_gb']:.1f} "
+            f"| {row['precision']} | {100 * row['busy']:.0f} | {row['memory_gb']:.1f} "
             f"| {_duration(row['epoch_minutes'])} | {_duration(row['la_epoch_minutes'])} |"
         )
     return "\n".join(lines)

@@ -174,8 +174,8 @@ def cut_recordings(table: pd.DataFrame, folder: Path, seconds: float) -> pd.Data
             print(f"left out: {error}")
             continue
         for number, path in enumerate(pieces):
-            piece = {"path": str(path), "utterance": f"{recording['utterance']}-{number:04d}"}
-            rows.append({**recording, **piece, "start_s": number * seconds})
+            name = f"{recording['utterance']}-{number:04d}"
+            rows.append(recording | {"path": str(path), "utterance": name, "start_s": number * seconds})
     return pd.DataFrame(rows, columns=[*table.columns, "start_s"])
 
 

@@ -142,6 +142,7 @@ def read_container(
 
 
 def _from_worker(worker: subprocess.Popen[bytes], task: list[Any]) -> Iterator[tuple[np.ndarray, int, float]]:
+    assert worker.stdin and worker.stdout
     worker.stdin.write(json.dumps(task).encode() + b"\n")
     worker.stdin.flush()
     while True:
@@ -153,10 +154,11 @@ def _from_worker(worker: subprocess.Popen[bytes], task: list[Any]) -> Iterator[t
             raise BadAudio(says["problem"])
         if not says:
             return
-        block = np.empty((says["frames"], says["channels"]), np.float32)
-        if worker.stdout.readinto(block) < block.nbytes:
+        shape = says["frames"], says["channels"]
+        held = worker.stdout.read(4 * shape[0] * shape[1])
+        if len(held) < 4 * shape[0] * shape[1]:
             raise EOFError
-        yield block, says["rate"], says["told"]
+        yield np.frombuffer(held, np.float32).reshape(shape).copy(), says["rate"], says["told"]
 
 
 def serve() -> None:
@@ -180,7 +182,7 @@ def serve() -> None:
                 break
             says = {"frames": block.shape[0], "channels": block.shape[1], "rate": rate, "told": told}
             out.write(json.dumps(says).encode() + b"\n")
-            out.write(np.ascontiguousarray(block, np.float32))
+            out.write(np.ascontiguousarray(block, np.float32).data)
         out.write(json.dumps(last).encode() + b"\n")
         out.flush()
 

@@ -87,7 +87,7 @@ def _read_trials(path: Path) -> pd.DataFrame:
                 "and open that with `layout: protocol_csv`"
             )
         raise DataError(
-            f"{path.name}, line {row.name}: {' '.join(row).strip()[:80]!r} is not SPEAKER UTTERANCE - ATTACK bonafide|spoof"
+            f"{path.name}, line {row.name}: {' '.join(map(str, row)).strip()[:80]!r} is not SPEAKER UTTERANCE - ATTACK bonafide|spoof"
         )
     table = table.set_axis(["speaker", "utterance", "environment", "attack", "label"], axis=1)
     table["label"] = label

@@ -154,7 +154,7 @@ def read_cells(path: Path) -> pd.DataFrame:
         ) from None
     cells.index += start + 1
     if '"' in text:  # a cell may hold the end of a line
-        ends = sum(cells[column].str.count("\n") for column in cells)
+        ends = cells.apply(lambda column: column.str.count("\n")).sum(axis=1)
         cells.index += ends.cumsum().shift(fill_value=0).to_numpy()
     if not blanks:
         cells = cells.apply(lambda column: column.str.strip())

@@ -25,7 +25,7 @@ from helpers.data.audio import SAMPLE_RATE, Facts, read_audio, read_blocks, safe
 from helpers.data.errors import BadAudio
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.predict import as_row
-from helpers.demo.report import HTML, STYLE, as_report, broken_strips, entry, refusal
+from helpers.demo.report import HTML, STYLE, as_report, entry, refusal
 from helpers.demo.verdict import Refusal, clock
 
 LONGEST_SECONDS = 1800.0
@@ -109,10 +109,13 @@ def find_examples(detector: Any, n: int = 6, human: str = "a human recording") -
     for label, sign in (("bonafide", 1), ("spoof", -1)):
         # How right the detector is, as a rank within the class: clear, middling, wrong or nearly.
         own = table[table["label"] == label]
+        if own.empty:
+            continue
         order = (sign * own["score"]).rank(method="first", pct=True)
-        aims = np.linspace(0.9, 0.05, max(1, n // 2)) if len(own) else []
-        chosen += [(aim, own.loc[(order - aim).abs().idxmin()]) for aim in aims]
-    chosen = [(aim, row, _sha256(row["path"])) for aim, row in chosen if os.path.isfile(row["path"])]
+        for aim in np.linspace(0.9, 0.05, max(1, n // 2)):
+            row = own.loc[(order - aim).abs().idxmin()]
+            if os.path.isfile(row["path"]):
+                chosen.append((float(aim), row, _sha256(row["path"])))
     chosen.sort(key=lambda one: (-one[0], one[2]))  # in no order of truth
     examples = []
     for number, (aim, row, sha256) in enumerate(chosen, 1):
@@ -154,12 +157,12 @@ class Answers:
     style = STYLE
 
     def __init__(self, examples: Sequence[Example] = (), choices: dict[str, str] | None = None) -> None:
-        self.examples, self.choices, self.lock = examples, choices, threading.Lock()
+        self.examples, self.choices, self.lock = examples, choices or {}, threading.Lock()
         self.detectors: dict[str, Detector] = {}
 
     def detector(self, name: str) -> Detector:
         """Loaded once; the one unused for longest goes when there are too many."""
-        if self.choices is not None:
+        if self.choices:
             known = {Path(key).name: key for key in self.choices} | {key: key for key in self.choices}
             if name not in known:
                 names = " or ".join(Path(key).name for key in self.choices)
@@ -214,9 +217,11 @@ class Answers:
         wave = read_audio(path, n_samples=size)[:size]
         waves = [wave, *(treat(wave) for treat in TREATMENTS.values())]
         before, *after = [float(score) for score in detector.score_waves(waves)]
-        changed = sum(detector.card.answer(score) != detector.card.answer(before) for score in after)
-        rows = [(name, score, as_data_uri(wave)) for name, score, wave in zip(TREATMENTS, after, waves[1:])]
-        return str(HTML.broken(changed, len(rows), broken_strips(detector.card, before, rows)))
+        rows = [
+            {"name": name, "score": score, "answer": detector.card.answer(score), "audio": as_data_uri(wave)}
+            for name, score, wave in zip(TREATMENTS, after, waves[1:])
+        ]
+        return str(HTML.broken(detector.card, before, rows))
 
     def limits(self, *names: str) -> str:
         """HTML: what the detectors were trained on, how they err, and what not to do with them."""

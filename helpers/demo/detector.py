@@ -96,7 +96,9 @@ class Detector:
             start, end = at / SAMPLE_RATE, (at + len(piece)) / SAMPLE_RATE
             if meter.speech_seconds(start, end) >= SPEECH_SHARE * (end - start):
                 spoken.append((round(start, 3), round(end, 3), piece))
-        scores = self._score_pieces([piece for _, _, piece in spoken]) if spoken else []
+        if not spoken:
+            return []
+        scores = self._score_pieces([piece for _, _, piece in spoken])
         return [Window(start, end, float(score)) for (start, end, _), score in zip(spoken, scores)]
 
 

@@ -12,7 +12,7 @@ from helpers.data.audio import safe_name
 from helpers.data.errors import BadAudio
 from helpers.demo.answers import add_examples, find_examples, truth_of
 from helpers.demo.detector import card_of
-from helpers.demo.report import HTML, refusal, score_bar
+from helpers.demo.report import HTML, refusal
 from helpers.demo.verdict import BONAFIDE, SPOOF, UNSURE
 from helpers.runs import Run, load_runs
 
@@ -61,31 +61,9 @@ class FaceDetector:
         self.side = int(shape[-1])
 
     def detect(self, path: str | Path) -> tuple[str, float]:
-        """Raises BadAudio, whose sentence names the file, where it is no picture, too large, or shows no face."""
-        score = float(self.model.score(self.picture(path)[None])[0])
+        """Raises BadAudio as read_face does."""
+        score = float(self.model.score(read_face(path, self.side)[None])[0])
         return self.card.answer(score), score
-
-    def picture(self, path: str | Path) -> np.ndarray:
-        """float32 (3, side, side) in 0..1, cut as for training."""
-        from PIL import Image
-
-        from helpers.training.pictures import read_picture
-
-        name = safe_name(path)
-        try:
-            with Image.open(os.fspath(path)) as image:
-                if image.width * image.height > LARGEST_PIXELS:
-                    raise BadAudio(f"{name} has {image.width} × {image.height} pixels: make it smaller")
-            picture = read_picture(Path(path), self.side)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            if isinstance(error, BadAudio):
-                raise
-            raise BadAudio(f"{name} cannot be read as a picture ({type(error).__name__})") from None
-        if not shows_face(path):
-            raise BadAudio(
-                f"{name} shows no face that could be found: choose a picture of one face from the front"
-            )
-        return picture
 
 
 def shows_face(path: str | Path) -> bool:
@@ -95,6 +73,29 @@ def shows_face(path: str | Path) -> bool:
     cascade = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_alt2.xml"
     grey = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
     return grey is None or len(cv2.CascadeClassifier(str(cascade)).detectMultiScale(grey, 1.05, 2)) > 0
+
+
+def read_face(path: str | Path, side: int) -> np.ndarray:
+    """float32 (3, side, side) in 0..1, cut as for training. BadAudio: no picture, too large, or no face in it."""
+    from PIL import Image
+
+    from helpers.training.pictures import read_picture
+
+    name = safe_name(path)
+    try:
+        with Image.open(os.fspath(path)) as image:
+            if image.width * image.height > LARGEST_PIXELS:
+                raise BadAudio(f"{name} has {image.width} × {image.height} pixels: make it smaller")
+        picture = read_picture(Path(path), side)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, BadAudio):
+            raise
+        raise BadAudio(f"{name} cannot be read as a picture ({type(error).__name__})") from None
+    if not shows_face(path):
+        raise BadAudio(
+            f"{name} shows no face that could be found: choose a picture of one face from the front"
+        )
+    return picture
 
 
 def face_tab(gr: Any, run: Run) -> None:
@@ -116,7 +117,7 @@ def face_tab(gr: Any, run: Run) -> None:
     counts, measured = run.metrics["data"]["counts"]["train"], run.metrics["metrics"]["eval"]
     gr.HTML(str(HTML.face_limits(run, counts, measured)))
 
-    def judge(path: str | None) -> str:
+    def judge_face(path: str | None) -> str:  # `judge` is the name of the endpoint
         if not path:
             return empty
         if not os.path.exists(path):
@@ -125,7 +126,6 @@ def face_tab(gr: Any, run: Run) -> None:
             answer, score = detector.detect(path)
         except BadAudio as error:
             return refusal(f"{error}.")
-        bar = score_bar(detector.card, score, "picture", "photographs")
-        return str(HTML.face(answer, *ANSWERS[answer], bar)) + truth_of(path, examples)
+        return str(HTML.face(detector.card, score, *ANSWERS[answer])) + truth_of(path, examples)
 
-    picture.change(judge, picture, verdict, show_progress="minimal", api_visibility="private")
+    picture.change(judge_face, picture, verdict, show_progress="minimal", api_visibility="private")

@@ -114,7 +114,7 @@ def _voice_tab(gr: Any, answers: Answers) -> None:
                 progress(None, desc=f"Reading and listening: {clock(done)}")
                 return
             left = (time.monotonic() - started) * (total - done) / done
-            words = f"Reading and listening: {clock(done)} of {clock(total)}, about {left:.0f} s left"
+            words = f"Reading and listening: {clock(done)} of {clock(total)}, about {clock(left)} left"
             progress((done, total), desc=words, unit="s")
 
         shown = answers.judge(path, *(chosen or [first]), progress=told) if path else EMPTY

@@ -51,7 +51,10 @@ def quiet_decoders() -> Iterator[None]:
 
 
 def exit_code(answers: Counter[str]) -> int:
-    """0 all likely bona fide, 1 a spoof or mixed, 2 nothing judged, 3 cannot tell of one, 4 left out. `answers` counts verdicts, and `refused` and `left out` files."""
+    """0 all likely bona fide, 1 a spoof or mixed, 2 nothing judged, 3 cannot tell of one, 4 one left out or refused.
+
+    `answers` counts verdicts, and `refused` and `left out` files.
+    """
     if answers[SPOOF] or answers[MIXED]:
         return 1
     missing = answers["refused"] + answers["left out"]

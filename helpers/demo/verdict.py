@@ -54,6 +54,12 @@ class Card:
             tuple(calibration["edges"]), tuple(calibration["fake_share"]), card,
         )  # fmt: skip
 
+    @property
+    def answers(self) -> list[str]:
+        """Those that this detector can give."""
+        spoof, bonafide = [SPOOF][self.spoof is None :], [BONAFIDE][self.bonafide is None :]
+        return [*spoof, UNSURE, *bonafide]
+
     def answer(self, score: float) -> str:
         """`likely spoof`, `cannot tell` or `likely bona fide`."""
         if self.spoof is not None and score <= self.spoof:
@@ -87,9 +93,7 @@ class Verdict:
     headline: str = "Cannot tell"
     evidence: str = ""
     share: str = ""
-    score: float | None = (
-        None  # mean log-odds of the windows with speech; None where there is nothing to judge
-    )
+    score: float | None = None  # mean log-odds of the windows; None where there is nothing to judge
     fake_share: float | None = None
     windows: list[Window] = field(default_factory=list)
     stretches: list[Window] = field(default_factory=list)  # they look synthetic; adjacent windows merged
@@ -178,7 +182,7 @@ def decide(verdict: Verdict, card: Card, windows: list[Window]) -> Verdict:
         more = f" and {len(places) - 3} more" if len(places) > 3 else ""
         verdict.answer = MIXED
         verdict.headline = f"Mixed: {', '.join(places[:3])}{more} looks synthetic"
-        verdict.evidence = "Strong traces of synthesis there, not in the rest."
+        verdict.evidence = "More traces of synthesis there than in the rest."
     elif not verdict.caveats:
         verdict.fake_share = card.fake_share_of(score)
         words = share_in_words(verdict.fake_share)

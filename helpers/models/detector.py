@@ -27,7 +27,7 @@ class Detector(nn.Module):
     @property
     def embedding_size(self) -> int:
         """Columns of `embed`'s answer."""
-        return self.get_submodule(self.head_name).in_features
+        return int(self.get_submodule(self.head_name).in_features)  # type: ignore[arg-type]
 
     def replace_head(self, head: nn.Module) -> None:
         """Put `head`, (batch, embedding_size) -> (batch, 1 or 2), in the place of the last layer."""

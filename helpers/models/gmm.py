@@ -149,7 +149,8 @@ class LfccGmm:
     def load(self, path: str | Path) -> LfccGmm:
         """Take over what `save` wrote; no pickle is opened."""
         with np.load(path, allow_pickle=False) as arrays:
-            self.shape = tuple(int(size) for size in arrays["shape"])
+            n_bands, n_frames = map(int, arrays["shape"])
+            self.shape = n_bands, n_frames
             for name, part in PARTS:
                 setattr(getattr(self, name), part, torch.as_tensor(arrays[f"{name}_{part}"]))
                 getattr(self, name).n_components = len(arrays[f"{name}_{part}"])

@@ -168,13 +168,6 @@ def open_front_end(name: str, layers: int = 0) -> Any:
     return _Wav2Vec(model, layers)
 
 
-def layer_statistics(layers: list[torch.Tensor]) -> torch.Tensor:
-    """Each layer's (batch, frames, width) -> (batch, 3 * layers * width): mean and deviation over time, and deviation of
-    the differences from frame to frame, which is where a vocoder's smoothness shows."""
-    parts = [(x.mean(1), x.std(1, correction=0), x.diff(dim=1).std(1, correction=0)) for x in layers]
-    return torch.cat([part for of_layer in parts for part in of_layer], dim=1)
-
-
 class AttentiveStatistics(nn.Module):
     """(batch, channels, frames) -> (batch, 2 * channels): mean and deviation over time, each frame weighted by
     what a small network makes of it (Okabe et al. 2018, "Attentive statistics pooling", sec. 3.3).

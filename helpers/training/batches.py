@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from helpers.data import read_audio
-from helpers.features import Cache, FeatureSetting, compute, feature_shape, fit_length
+from helpers.features import Cache, FeatureSetting, compute, fit_length
 from helpers.models import is_classical
 from helpers.training.augment import augment_features, augment_waves
 from helpers.training.settings import TrainSettings, split_names
@@ -98,11 +98,10 @@ def clip_weights(table: pd.DataFrame, balance: str) -> torch.Tensor:
     return torch.tensor(len(table) / (2.0 * n_groups * counts), dtype=torch.float32)
 
 
-def input_shape(setting: FeatureSetting, crop_frames: int = 0) -> tuple[int, ...]:
-    """Shape of one clip of this feature, with the crop that the training makes."""
-    shape = list(feature_shape(setting))
+def input_shape(shape: Sequence[int], crop_frames: int = 0) -> tuple[int, ...]:
+    """Shape of one clip as the network sees it: that of the feature, with the crop that the training makes."""
     if crop_frames and len(shape) == 2:
-        shape[-1] = min(shape[-1], crop_frames)
+        return shape[0], min(shape[1], crop_frames)
     return tuple(shape)
 
 

@@ -16,7 +16,6 @@ from helpers.data import Dataset
 from helpers.features import FEATURES, Cache, FeatureSetting, build_cache
 from helpers.features.deep_voice import COLUMNS
 from helpers.models import build_model, model_options
-from helpers.models.speech_encoder import layer_statistics
 from helpers.runs import Run
 from helpers.training.batches import SCORED, split_rows
 from helpers.training.loop import Trained
@@ -91,12 +90,14 @@ def open_vectors(data: Dataset, features: str = "deep_voice_26") -> tuple[Cache 
 @torch.inference_mode()
 def encode(front_end: Any, cache: Cache, settings: TrainSettings) -> Vectors:
     """What a frozen speech encoder makes of the clips that `settings` names, from a cache of waves: one vector a clip,
-    `layer_statistics` of its layers."""
+    the mean over time of each of its layers side by side."""
     chosen = split_rows(cache.table, settings)
     rows = np.sort(np.concatenate([chosen[split] for split in ("train", "dev", "eval")]))
-    parts = [
-        layer_statistics(front_end(torch.from_numpy(cache.read(part).astype(np.float32)))).numpy()
-        for part in np.array_split(rows, max(1, len(rows) // 8))
-    ]
+    parts = []
+    for part in np.array_split(rows, max(1, len(rows) // 8)):
+        layers = front_end(
+            torch.from_numpy(cache.read(part).astype(np.float32))
+        )  # each (clips, frames, width)
+        parts.append(torch.cat([layer.mean(dim=1) for layer in layers], dim=1).numpy())
     table = cache.table.iloc[rows].reset_index(drop=True)
     return Vectors(cache.folder, cache.setting, table, np.concatenate(parts))

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from helpers.features import FEATURES, Cache, FeatureSetting
+from helpers.features import FEATURES, Cache, FeatureSetting, feature_shape
 from helpers.models import build_model, is_classical, model_options
 from helpers.models.detector import Standardised
 from helpers.models.layers import count_parameters, milliseconds_per_clip
@@ -37,7 +37,7 @@ def load_model(run: Run) -> tuple[Any, FeatureSetting]:
             f"{run.name} was trained on {name!r}, which is not computed from audio: choose another run"
         )
     setting = FEATURES[name]
-    shape, options = input_shape(setting, settings.crop_frames), settings.options
+    shape, options = input_shape(feature_shape(setting), settings.crop_frames), settings.options
     classical = is_classical(settings.model)
     file = classical_file(settings.model) if classical else "best.safetensors"
     path = run.folder / file

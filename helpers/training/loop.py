@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 from helpers import metrics
 from helpers.environment import keep_freed_memory, pick_device
 from helpers.features import Cache, FeatureSetting
-from helpers.files import write_whole
+from helpers.files import write_bytes, write_whole
 from helpers.models import build_model
 from helpers.models.detector import Detector, Standardised, row_statistics
 from helpers.runs import Run
@@ -66,7 +67,7 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
     labels = (train_table["label"].to_numpy() == "bonafide").astype(np.int64)
     targets, weights = torch.from_numpy(labels).float(), clip_weights(train_table, settings.balance)
     torch.manual_seed(settings.seed)
-    model = make_model(settings, reader, rows["train"]).to(device, memory_format=torch.channels_last)
+    model = make_model(settings, reader, rows["train"]).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     size, n = settings.batch_size, len(epoch_order(labels, settings, 0))
     steps = math.ceil(n / size) - (n % size == 1)  # one clip has no variance to normalise by: left out
@@ -131,10 +132,10 @@ def fit(settings: TrainSettings, cache: Cache, run: Run, setting: FeatureSetting
         if eer < past["best_eer"]:
             past["best_eer"], past["best_epoch"] = eer, epoch + 1
             best = {name: tensor.detach().cpu().contiguous() for name, tensor in judged.state_dict().items()}
-            write_whole(run.folder / "best.safetensors", lambda file, best=best: file.write(save(best)))
+            write_bytes(run.folder / "best.safetensors", save(best))
         run.write_history(past["history"])
         states = {name: part.state_dict() if part is not None else None for name, part in parts.items()}
-        write_whole(run.folder / "last.pt", lambda file, states=states: torch.save({**past, **states}, file))
+        write_whole(run.folder / "last.pt", partial(torch.save, {**past, **states}))
         print(
             f"epoch {epoch + 1:2d}/{settings.epochs}   train {train_loss:.3f}   dev EER {100 * eer:.2f} %   "
             f"best {100 * past['best_eer']:.2f} %   {past['history'][-1]['seconds']:.0f} s   "
@@ -156,7 +157,7 @@ def make_model(settings: TrainSettings, reader: BatchReader, train_rows: np.ndar
     """The network with the mean and deviation of (up to 1,024 of) the training features in front of it."""
     sample = train_rows[np.linspace(0, len(train_rows) - 1, min(1024, len(train_rows))).astype(int)]
     parts = [reader.features(part).numpy() for part in np.array_split(sample, max(1, len(sample) // 64))]
-    network = build_network(settings, input_shape(reader.setting, settings.crop_frames))
+    network = build_network(settings, input_shape(parts[0].shape[1:], settings.crop_frames))
     if reader.setting.kind == "wave":
         return Standardised(network)
     return Standardised(network, *row_statistics(parts))
