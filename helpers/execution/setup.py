@@ -84,7 +84,18 @@ def install(missing: list[str], there: Mapping[str, str], wheels: Path) -> list[
     with tempfile.TemporaryDirectory() as folder:
         held = Path(folder) / "constraints.txt"
         held.write_text("".join(f"{name}=={version}\n" for name, version in sorted(there.items())))
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--retries", "1", "-c", str(held)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-color",
+            "--retries",
+            "1",
+            "-c",
+            str(held),
+        ]
         if wheels.is_dir():
             command += ["--no-index", "--find-links", str(wheels)]
         for line in missing:
@@ -107,7 +118,8 @@ def add_missing(project: Path, export: bool = False) -> None:
     missing, old = compare((project / "requirements.txt").read_text(encoding="utf-8"), there, export)
     if missing:
         print(f"installing {', '.join(missing)}")
-        print(*install(missing, there, project / "wheels"), sep="\n", end="")
+        for problem in install(missing, there, project / "wheels"):
+            print(problem)
     if old:
         print(f"older than tested, and left as they are: {', '.join(old)}")
 
