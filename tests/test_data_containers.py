@@ -122,21 +122,34 @@ FORMATS = {
 }  # fmt: skip
 
 
+AMR = ("a.3gp", "a.amr")
+
+
+def can_encode(codec: str) -> bool:
+    try:
+        return bool(av.Codec(codec, "w"))
+    except ValueError:
+        return False
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("formats")
     for name, write in FORMATS.items():
-        write(folder / name)
-    return {name: folder / name for name in FORMATS}
+        if name not in AMR or can_encode("amr_nb"):
+            write(folder / name)
+    return {path.name: path for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_is_read_whole(files, name):
+    if name not in files:
+        pytest.skip("this build of PyAV has no encoder for AMR")
     read = read_audio(files[name])
     assert len(read) == pytest.approx(len(WAVE), abs=0.15 * RATE)
     n = 1 << 18
     product = np.fft.irfft(np.fft.rfft(read, n) * np.conj(np.fft.rfft(WAVE, n)), n)  # encoders delay
-    least = 0.6 if name in ("a.3gp", "a.amr") else 0.9
+    least = 0.6 if name in AMR else 0.9
     assert product.max() / np.sqrt((read**2).sum() * (WAVE**2).sum()) > least
 
 
@@ -147,7 +160,7 @@ def test_predict_page_and_training_read_every_format(files, monkeypatch, tmp_pat
     table = pd.DataFrame({"utterance": list(files), "path": [str(path) for path in files.values()]})
     table = table.assign(label="bonafide", split="train", attack="-", speaker="s", dataset="formats")
     cache = build_cache(table, FEATURES["logmel"], tmp_path / "cache", max_rejected=1.0)
-    assert cache.rejected.empty and len(cache.features) == len(FORMATS)
+    assert cache.rejected.empty and len(cache.features) == len(files)
     for name, path in files.items():
         assert detector.detect(path).score is not None, name
         row = page.row(str(path), "shipped")
@@ -310,7 +323,7 @@ def test_a_process_decodes_many_files(files, monkeypatch):
     (worker,) = containers._idle
     with pytest.raises(BadAudio):
         read_audio(files["a.m4a"].parent / "gone.m4a")
-    read_audio(files["a.amr"], RATE, RATE)
+    read_audio(files["a.wma"], RATE, RATE)
     assert containers._idle == [worker] and worker.poll() is None
     containers._end_idle()
     assert worker.poll() == 0
