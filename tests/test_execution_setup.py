@@ -102,7 +102,9 @@ def google(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path / "stand_in"))
     for name in [name for name in sys.modules if name == "google" or name.startswith("google.colab")]:
         monkeypatch.delitem(sys.modules, name)
-    return tmp_path / "drive"
+    yield tmp_path / "drive"
+    for name in [name for name in sys.modules if name == "google" or name.startswith("google.colab")]:
+        del sys.modules[name]  # the next notebook that a test runs is on no Colab
 
 
 def test_parent_mounts_drive_once(google):
