@@ -11,9 +11,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from helpers.environment import where_am_i
+from helpers.environment import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, EXIT_STOPPED, where_am_i
 
-EXIT_OK, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED = 0, 1, 2, 130
 EXIT_CODES = "exit code: 0 all likely bona fide, 1 a spoof or mixed, 2 refused, 3 cannot tell, 4 something was left out"
 
 
@@ -204,24 +203,17 @@ def data(asked: Namespace) -> int:
 def test(asked: Namespace) -> int:
     """score a trained run on another data set: scores.<dataset>.csv in its folder, and the figures of each split"""
     from helpers.data import open_dataset
+    from helpers.demo.detector import find_run
     from helpers.evaluation.summary import summarise
     from helpers.features import build_cache
     from helpers.files import write_text
-    from helpers.runs import read_run
     from helpers.training.load import load_model, score_cache
 
-    folder = Path(asked.run)
-    if not (folder / "params.json").is_file():
-        found = sorted(where_am_i().folders.runs.glob(f"{asked.run}*/metrics.json"))
-        if len(found) != 1:
-            names = ", ".join(path.parent.name for path in found) or "none"
-            raise ValueError(f"{asked.run} names {names} of the finished runs: name one")
-        folder = found[0].parent
-    trained = read_run(folder)
+    trained = find_run(asked.run)
     model, setting = load_model(trained)
     opened = open_dataset(asked.dataset, asked.source)
     scores = score_cache(model, build_cache(opened.table, setting))
-    target = folder / f"scores.{asked.dataset}.csv"
+    target = trained.folder / f"scores.{asked.dataset}.csv"
     write_text(target, scores.to_csv(index=False, float_format="%.8g"))
     print(f"{target}: {len(scores):,} clips")
     for split, rows in scores.groupby("split"):

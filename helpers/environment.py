@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 PROJECT = Path(__file__).resolve().parents[1]
+# Of every command but predict, whose codes are its answers.
+EXIT_OK, EXIT_FAILED, EXIT_REFUSED, EXIT_PAUSED, EXIT_STOPPED = 0, 1, 2, 3, 130
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The one way to write a file whole, and to read JSON back."""
+"""The one way to write a file whole, to read JSON back, and to take a checksum."""
 
 from __future__ import annotations
 
@@ -61,3 +61,9 @@ def digest(value: Any, length: int = 10) -> str:
     """Short sha256 of anything JSON can hold, independent of the order of keys."""
     text = json.dumps(value, sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def hash_file(path: str | Path, kind: str = "sha256") -> str:
+    """Hexadecimal digits of a file's checksum, read piece by piece."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()

@@ -63,7 +63,7 @@ def test_what_was_deleted_is_said_by_every_control(tmp_path, run):
 
 
 def test_a_failure_inside_is_a_sentence_and_no_trace(monkeypatch, run):
-    monkeypatch.setattr("helpers.demo.answers.entry", lambda *_: 1 / 0)
+    monkeypatch.setattr("helpers.demo.answers.Entry", lambda *_: 1 / 0)
     shown = Answers().judge(str(sorted(toys.toy_audio().glob("*.wav"))[0]), run)
     assert "could not be judged" in shown and "ZeroDivision" not in shown
 

@@ -23,7 +23,7 @@ from helpers.evaluation.compare import (
 )
 from helpers.evaluation.reference import SHIPPED, seed_systems
 from helpers.evaluation.report_sections import paired
-from helpers.files import write_text, write_whole
+from helpers.files import write_bytes, write_text
 from helpers.runs import Run
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -199,5 +199,5 @@ def pack_runs(runs: Sequence[Run], archive: Path = SHIPPED) -> int:
         raise ValueError(
             f"{held.tell() / 1e6:.1f} MB of runs, at most {MOST_BYTES / 1e6:.0f} ship: choose fewer"
         )
-    write_whole(archive, lambda file: file.write(held.getvalue()))
+    write_bytes(archive, held.getvalue())
     return len(mine)

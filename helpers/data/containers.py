@@ -154,11 +154,10 @@ def _from_worker(worker: subprocess.Popen[bytes], task: list[Any]) -> Iterator[t
             raise BadAudio(says["problem"])
         if not says:
             return
-        shape = says["frames"], says["channels"]
-        held = worker.stdout.read(4 * shape[0] * shape[1])
-        if len(held) < 4 * shape[0] * shape[1]:
+        block = np.empty((says["frames"], says["channels"]), np.float32)
+        if worker.stdout.readinto(block) < block.nbytes:  # type: ignore[attr-defined]
             raise EOFError
-        yield np.frombuffer(held, np.float32).reshape(shape).copy(), says["rate"], says["told"]
+        yield block, says["rate"], says["told"]
 
 
 def serve() -> None:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.data.errors import SourceError, disk_errors, say
 from helpers.data.manifest import Entry
-from helpers.data.staging import check_room, hash_file, in_units, only_one
+from helpers.data.staging import check_room, in_units, only_one
+from helpers.files import hash_file
 
 if TYPE_CHECKING:
     from helpers.environment import Place

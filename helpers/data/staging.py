@@ -7,7 +7,6 @@ ever carries a final name: copies and folders are built under `.part` and rename
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from helpers.data.errors import SourceError, StagingError, disk_errors
 from helpers.data.manifest import Entry
+from helpers.files import hash_file
 
 if TYPE_CHECKING:
     from helpers.data.sources import Source
@@ -175,12 +175,6 @@ def staged_mark(target: Path, entry: Entry) -> dict[str, Any]:
         return {}
     wanted = {"options": entry.options.get("members", []), "sha256": entry.sha256 or mark.get("sha256")}
     return mark if all(mark.get(key) == value for key, value in wanted.items()) else {}
-
-
-def hash_file(path: Path, kind: str = "sha256") -> str:
-    """Hexadecimal digits of the file's checksum."""
-    with open(path, "rb") as reader:
-        return hashlib.file_digest(reader, kind).hexdigest()
 
 
 def check_room(folder: Path, needed: int, name: str) -> None:

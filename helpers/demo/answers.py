@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import html
 import io
 import logging
@@ -25,8 +24,9 @@ from helpers.data.audio import SAMPLE_RATE, Facts, read_audio, read_blocks, safe
 from helpers.data.errors import BadAudio
 from helpers.demo.detector import Detector, load_detector
 from helpers.demo.predict import as_row
-from helpers.demo.report import HTML, STYLE, as_report, entry, refusal
+from helpers.demo.report import HTML, STYLE, Entry, as_report, refusal
 from helpers.demo.verdict import Refusal, clock
+from helpers.files import hash_file
 
 LONGEST_SECONDS = 1800.0
 BROKEN_SECONDS = 20.0  # of a recording go through the treatments
@@ -115,7 +115,7 @@ def find_examples(detector: Any, n: int = 6, human: str = "a human recording") -
         for aim in np.linspace(0.9, 0.05, max(1, n // 2)):
             row = own.loc[(order - aim).abs().idxmin()]
             if os.path.isfile(row["path"]):
-                chosen.append((float(aim), row, _sha256(row["path"])))
+                chosen.append((float(aim), row, hash_file(row["path"])))
     chosen.sort(key=lambda one: (-one[0], one[2]))  # in no order of truth
     examples = []
     for number, (aim, row, sha256) in enumerate(chosen, 1):
@@ -126,9 +126,8 @@ def find_examples(detector: Any, n: int = 6, human: str = "a human recording") -
     return examples
 
 
-def truth_of(path: str | Path, examples: Sequence[Example]) -> str:
-    """HTML: what an example is in truth; "" for any other file."""
-    sha256 = _sha256(path) if examples else ""
+def truth_of(sha256: str, examples: Sequence[Example]) -> str:
+    """HTML: what the example with this checksum is in truth; "" for any other file."""
     found = next((one.truth for one in examples if one.sha256 == sha256), "")
     return f'<p class="ad-note ad-truth">{html.escape(found)}</p>' if found else ""
 
@@ -142,10 +141,6 @@ def add_examples(gr: Any, examples: Sequence[Example], component: Any) -> None:
         )
         uploads = Path(os.environ["GRADIO_TEMP_DIR"])
         component.keep_in_cache.update(str(path) for path in uploads.rglob("*") if path.is_file())
-
-
-def _sha256(path: str | Path) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 class Answers:
@@ -188,13 +183,13 @@ class Answers:
             raise BadAudio(
                 f"{safe_name(path)} lasts {clock(told)}, and 30:00 is the most: cut out the part in question"
             )
-        entries = []
+        entries, sha256 = [], hash_file(path)
         for name in names:
             detector = self.detector(name)
             verdict = detector.detect(path, LONGEST_SECONDS, progress=lambda done: progress(done, told))
-            entries.append(entry(verdict, detector.card, path))
+            entries.append(Entry(verdict, detector.card, sha256))
         player = _player(path, entries[0].verdict.duration_s)
-        return str(HTML.answer(entries, truth_of(path, self.examples), as_report(entries), player))
+        return str(HTML.answer(entries, truth_of(sha256, self.examples), as_report(entries), player))
 
     def row(self, path: str, name: str) -> dict[str, Any]:
         """What a program gets: the names of `predict --json`."""

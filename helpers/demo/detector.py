@@ -162,9 +162,7 @@ class RunDetector(Detector):
         if self.is_network:
             with torch.inference_mode():
                 return self.model(features).double().numpy()
-        # Models fitted on vectors eat the mean over time.
-        by_vector = features.ndim == 3 and len(self.model.shape) == 1
-        return np.asarray(self.model.score((features.mean(2) if by_vector else features).numpy()), float)
+        return np.asarray(self.model.score(features.numpy()), float)
 
 
 def card_of(run: Run, seconds: float) -> Card:
@@ -177,8 +175,7 @@ def card_of(run: Run, seconds: float) -> Card:
     from helpers import metrics
 
     dev = run.read_scores().query("split == 'dev'")
-    is_fake, values = (dev["label"] == "spoof").to_numpy(), dev["score"].to_numpy(dtype=float)
-    bonafide, spoof = values[~is_fake], values[is_fake]
+    values, (bonafide, spoof) = dev["score"].to_numpy(dtype=float), metrics.by_class(dev)
     if min(len(bonafide), len(spoof)) < 5:
         counts = f"{len(bonafide)} bona fide and {len(spoof)} spoof"
         raise ValueError(f"{run.name}: thresholds need 5 dev clips of each class, got {counts}")
@@ -234,9 +231,7 @@ def load_detector(name: Path | str | None = None) -> Detector:
     folder = SHIPPED if name is None or str(name) == "shipped" else Path(name)
     if (folder / ONNX).is_file():
         return OnnxDetector(folder)
-    from helpers.runs import read_run
-
-    run = read_run(folder if (folder / "params.json").is_file() else _run_named(str(name)))
+    run = find_run(folder)
     if not run.complete:
         raise ValueError(f"{run.name} is not complete: run {run.notebook} again, it resumes")
     if not _hears(run):
@@ -244,15 +239,21 @@ def load_detector(name: Path | str | None = None) -> Detector:
     return RunDetector(run)
 
 
-def _run_named(name: str) -> Path:
+def find_run(name: str | Path) -> Run:
+    """A run folder, or the finished run whose name this is or begins so; FileNotFoundError names those there are."""
     from helpers.environment import where_am_i
+    from helpers.runs import read_run
 
+    if (Path(name) / "params.json").is_file():
+        return read_run(Path(name))
     runs = where_am_i().folders.runs
-    found = sorted(path.parent for path in runs.glob("*/metrics.json") if path.parent.name.startswith(name))
-    found = [path for path in found if path.name == name] or found
+    found = sorted(
+        path.parent for path in runs.glob("*/metrics.json") if path.parent.name.startswith(str(name))
+    )
+    found = [path for path in found if path.name == str(name)] or found
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise FileNotFoundError(
             f"{name} is no run folder, and of the runs in {runs} that begin so there are: {names}"
         )
-    return found[0]
+    return read_run(found[0])

@@ -14,6 +14,7 @@ from helpers.demo.answers import add_examples, find_examples, truth_of
 from helpers.demo.detector import card_of
 from helpers.demo.report import HTML, refusal
 from helpers.demo.verdict import BONAFIDE, SPOOF, UNSURE
+from helpers.files import hash_file
 from helpers.runs import Run, load_runs
 
 LARGEST_PIXELS = 40_000_000
@@ -126,6 +127,6 @@ def face_tab(gr: Any, run: Run) -> None:
             answer, score = detector.detect(path)
         except BadAudio as error:
             return refusal(f"{error}.")
-        return str(HTML.face(detector.card, score, *ANSWERS[answer])) + truth_of(path, examples)
+        return str(HTML.face(detector.card, score, *ANSWERS[answer])) + truth_of(hash_file(path), examples)
 
     picture.change(judge_face, picture, verdict, show_progress="minimal", api_visibility="private")

@@ -18,6 +18,7 @@ from helpers.data import tree
 from helpers.data.audio import AUDIO_ENDINGS
 from helpers.demo.detector import load_detector
 from helpers.demo.verdict import BONAFIDE, MIXED, SPOOF, Refusal, Verdict
+from helpers.files import hash_file
 
 COLUMNS = "detector path answer headline evidence share score fake_share duration_s sample_rate caveats stretches reason"
 
@@ -129,9 +130,9 @@ def main(
                     answers[getattr(result, "answer", "refused")] += 1
                     seconds += getattr(result, "duration_s", 0.0)
                     if report is not None and isinstance(result, Verdict):
-                        from helpers.demo.report import entry
+                        from helpers.demo.report import Entry
 
-                        entries.append(entry(result, detector.card, path))
+                        entries.append(Entry(result, detector.card, hash_file(path)))
                     yield result
 
     with quiet_decoders():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,12 +25,6 @@ class Entry:
     verdict: Verdict
     card: Card
     sha256: str
-
-
-def entry(verdict: Verdict, card: Card, path: str | Path) -> Entry:
-    """Reads the file once more for its SHA-256."""
-    with open(path, "rb") as file:
-        return Entry(verdict, card, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def as_report(entries: list[Entry]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -12,15 +11,14 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
-from helpers.environment import PROJECT, where_am_i
+from helpers.environment import EXIT_FAILED, EXIT_OK, PROJECT, where_am_i
 from helpers.execution.carry import import_runs
 from helpers.execution.jobs import PATHS, Job, Request, expand, needed_room, room_table
 from helpers.execution.kaggle_service import ENDED, KaggleBusy, KaggleError, Service
 from helpers.execution.plan import split_names
-from helpers.execution.runner import EXIT_FAILED, EXIT_OK
 from helpers.execution.setup import set_up_source
 from helpers.execution.states import FINISHED, epochs_done, state_of, status_table
-from helpers.files import digest, write_json
+from helpers.files import digest, hash_file, write_json
 from helpers.runs import WORKING
 
 PREFIX = "adf"  # of the names of data set and kernel
@@ -57,8 +55,7 @@ def pack_project(project: Path, folder: Path, reference: str) -> str:
     title = reference.split("/")[1].replace("-", " ")
     record = {"id": reference, "title": title, "licenses": [{"name": "apache-2.0"}]}
     write_json(folder / "dataset-metadata.json", record)
-    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in packed}
-    return digest({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
+    return digest({path.relative_to(folder).as_posix(): hash_file(path) for path in packed})
 
 
 def driver(arguments: list[str]) -> nbformat.NotebookNode:

@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import Timeout
 
+from helpers.environment import EXIT_FAILED, EXIT_OK, EXIT_PAUSED
 from helpers.execution import child
 from helpers.execution.child import PORT_TAKEN, Slot, diagnose, failure
 from helpers.execution.jobs import Job
@@ -34,7 +35,6 @@ WAITING, STARTED, DONE, SKIPPED, SAVED, FAILED, BLOCKED, STOPPED = (
     "waiting", "running", "done", "skipped", "paused", "failed", "blocked", "stopped"
 )  # fmt: skip
 GOOD = (DONE, SKIPPED)
-EXIT_OK, EXIT_FAILED, EXIT_PAUSED, EXIT_STOPPED = 0, 1, 3, 130
 POLL_SECONDS = 0.1
 SAVE_SECONDS = 180  # between two copies of the runs while notebooks are at work
 CELL_MINUTES = 12 * 60  # the longest that a cell may take: the length of a hosted session

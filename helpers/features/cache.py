@@ -31,7 +31,7 @@ from helpers.data.staging import check_room, only_one
 from helpers.environment import cpu_threads, where_am_i
 from helpers.features.computation import compute, feature_shape, fit_length
 from helpers.features.settings import FeatureSetting
-from helpers.files import digest, read_json, write_json, write_whole
+from helpers.files import digest, read_json, write_bytes, write_json
 
 CODE = 3  # raise it when a change of code changes the values of a feature: older caches are then left aside
 WORDS = ("utterance", "path", "label", "attack", "speaker", "split", "dataset")  # columns of text
@@ -297,4 +297,4 @@ def _read_table(path: Path, words: Any) -> pd.DataFrame:
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
     text = table.to_csv(index=False)
-    write_whole(path, lambda file: file.write(text.encode("utf-8", "surrogateescape")))
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))

@@ -175,8 +175,7 @@ def score(model: nn.Module, reader: BatchReader, rows: np.ndarray, device: torch
 
 def eer_of(scores: pd.DataFrame) -> float:
     """EER (0..1) of a score table. A constant score counts as 0.5."""
-    bonafide, values = scores["label"].to_numpy() == "bonafide", scores["score"].to_numpy(dtype=np.float64)
-    return float(metrics.eer(values[bonafide], values[~bonafide])[0])
+    return float(metrics.eer(*metrics.by_class(scores))[0])
 
 
 def pick_precision(settings: TrainSettings, device: torch.device, steps: int) -> torch.dtype:
